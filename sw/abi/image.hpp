@@ -1,0 +1,143 @@
+#pragma once
+
+/// The deployable image (.timg) and what the loader leaves in memory for the firmware. Little
+/// endian; every structure is whole 32-bit words.
+
+#include <stdint.h>
+
+#include "abi/npu_commands.hpp"
+
+namespace tessera::abi {
+
+constexpr uint32_t kImageMagic = 0x474D'4954;  ///< "TIMG"
+constexpr uint32_t kImageVersion = 1;
+
+enum class Section : uint32_t {
+  kProgram = 1,     ///< LayerProgram[]
+  kWeights = 2,     ///< packed operand streams
+  kParameters = 3,  ///< ChannelParameters[]
+  kTensors = 4,     ///< IoTensor[2]: input, output
+  kNames = 5,       ///< NUL-terminated strings
+  kChip = 6,        ///< resolved chip YAML it was deployed for (text)
+  kGraph = 7,       ///< the quantised ONNX it came from, for checking; never loaded onto the chip
+};
+
+/// Sections the chip needs come first; `device_bytes` of the file are loaded into DRAM.
+struct ImageHeader {
+  uint32_t magic;
+  uint32_t version;
+  uint32_t total_bytes;
+  uint32_t crc32c;  ///< of the whole file with this word zero
+  uint32_t device_bytes;
+  uint32_t chip_fingerprint;
+  uint32_t layer_count;
+  uint32_t arena_bytes;  ///< DRAM for intermediate tensors
+  uint32_t network_name;  ///< offsets into kNames
+  uint32_t chip_name;
+  uint32_t section_count;
+  uint32_t reserved;
+};
+
+struct SectionEntry {
+  uint32_t id;
+  uint32_t offset;  ///< from the start of the file, multiple of 64
+  uint32_t bytes;
+  uint32_t reserved;
+};
+
+/// A feature map in DRAM: bit-packed NHWC. A pixel is `channels` elements rounded up to whole
+/// bytes; rows follow each other without gaps.
+struct IoTensor {
+  uint32_t name;  ///< offset into kNames
+  uint32_t channels;
+  uint32_t height;
+  uint32_t width;
+  uint32_t bits;
+  uint32_t is_signed;
+  uint32_t pixel_bytes;
+  uint32_t row_bytes;
+  int32_t low;   ///< smallest and largest value of its grid
+  int32_t high;
+  uint32_t scale;  ///< float32 bits; real = scale * q
+  uint32_t reserved;
+};
+
+/// Where a tensor lives: in the arena, in the array of input images, or of outputs.
+enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2 };
+
+/// One layer: convolution (or fully connected) with fused output path. Output rows are counted
+/// after pooling. The firmware cuts the layer into tiles of rows_per_tile x channels_per_tile;
+/// input row r0 of the tile that starts at output row y0 is y0 * input_row_step - pad_top, and a
+/// tile of n rows needs (n - 1) * input_row_step + input_row_window rows.
+struct LayerProgram {
+  uint32_t name;  ///< offset into kNames
+  uint32_t channels_outer;  ///< 1: loop over channel tiles outside row tiles; 0: the reverse
+  uint32_t rows;
+  uint32_t columns;
+  uint32_t channels;
+  uint32_t rows_per_tile;
+  uint32_t channels_per_tile;  ///< multiple of R, or all channels
+
+  TensorSpace input_space;
+  uint32_t input_offset;
+  uint32_t input_rows;
+  uint32_t input_row_bytes;
+  uint32_t input_row_step;
+  uint32_t input_row_window;
+  uint32_t pad_top;         ///< rows
+  uint32_t pad_left_bytes;
+  uint32_t pad_right_bytes;
+  uint32_t local_row_pitch;  ///< bytes between padded rows in the activation scratchpad
+
+  TensorSpace output_space;
+  uint32_t output_offset;
+  uint32_t output_pixel_bytes;  ///< in DRAM
+  uint32_t output_row_bytes;
+
+  TensorSpace residual_space;  ///< used if config.residual_bits != 0
+  uint32_t residual_offset;
+  uint32_t residual_pixel_bytes;
+  uint32_t residual_row_bytes;
+
+  uint32_t weight_offset;  ///< into kWeights
+  uint32_t weight_channel_bytes;
+  uint32_t parameter_offset;  ///< into kParameters
+
+  uint32_t activation_slot_bytes;  ///< the two halves of each scratchpad; the residual tile
+  uint32_t residual_slot_offset;   ///< lies at this offset of an activation slot
+  uint32_t weight_slot_bytes;
+  uint32_t output_slot_bytes;
+  uint32_t parameter_slot_bytes;
+
+  ComputeConfig config;
+};
+
+/// What the loader leaves in DRAM for the firmware; its address is in a1 at reset.
+struct BootInfo {
+  uint32_t magic;  ///< kBootMagic
+  uint32_t image_address;
+  uint32_t arena_address;
+  uint32_t input_address;
+  uint32_t input_stride;  ///< bytes between images
+  uint32_t output_address;
+  uint32_t output_stride;
+  uint32_t image_count;
+  uint32_t result_address;  ///< InferenceResult[image_count]
+  uint32_t cluster_count;
+  uint32_t clock_hz;
+  uint32_t reserved;
+};
+constexpr uint32_t kBootMagic = 0x5453'4254;
+
+struct InferenceResult {
+  uint32_t top1;  ///< class the firmware's argmax found (the first of equal ones)
+  uint32_t done;  ///< kResultDone
+};
+constexpr uint32_t kResultDone = 0x444F'4E45;
+
+static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
+static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
+static_assert(sizeof(LayerProgram) == 33 * 4 + sizeof(ComputeConfig), "no gaps");
+static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
+
+}  // namespace tessera::abi
