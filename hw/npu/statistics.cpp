@@ -1,0 +1,48 @@
+#include "npu/statistics.hpp"
+
+#include <numeric>
+
+namespace tessera::npu {
+
+namespace {
+template <typename Array>
+void add(Array& sum, const Array& other) {
+  for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += other[i];
+}
+}  // namespace
+
+uint64_t CycleCounts::total() const {
+  return std::accumulate(by_cause.begin(), by_cause.end(), uint64_t{0});
+}
+
+CycleCounts& CycleCounts::operator+=(const CycleCounts& other) {
+  add(by_cause, other.by_cause);
+  return *this;
+}
+
+uint64_t EventCounts::scratchpad_bytes() const {
+  const uint64_t read =
+      std::accumulate(scratchpad_bytes_read.begin(), scratchpad_bytes_read.end(), uint64_t{0});
+  return std::accumulate(scratchpad_bytes_written.begin(), scratchpad_bytes_written.end(), read);
+}
+
+EventCounts& EventCounts::operator+=(const EventCounts& other) {
+  runs += other.runs;
+  configurations += other.configurations;
+  tiles += other.tiles;
+  macs += other.macs;
+  lane_slots += other.lane_slots;
+  gated_macs += other.gated_macs;
+  accumulations += other.accumulations;
+  brick_cycles += other.brick_cycles;
+  shift_add_bits += other.shift_add_bits;
+  outputs += other.outputs;
+  saturations += other.saturations;
+  dram_bytes_read += other.dram_bytes_read;
+  dram_bytes_written += other.dram_bytes_written;
+  add(scratchpad_bytes_read, other.scratchpad_bytes_read);
+  add(scratchpad_bytes_written, other.scratchpad_bytes_written);
+  return *this;
+}
+
+}  // namespace tessera::npu
