@@ -22,8 +22,8 @@ struct Scratchpads {
 
 struct Npu {
   uint32_t clusters = 0;
-  uint32_t rows = 0;     ///< R, output channels; power of two, 2..64
-  uint32_t columns = 0;  ///< C, output pixels; power of two, 2..64
+  uint32_t rows = 0;        ///< R, output channels; power of two, 2..64
+  uint32_t columns = 0;     ///< C, output pixels; power of two, 2..64
   uint32_t fifo_words = 0;  ///< depth of each engine's command FIFO, 32-bit words
   Scratchpads scratchpads;
 };
@@ -34,37 +34,37 @@ struct Dma {
 };
 
 struct Noc {
-  uint32_t width_bytes = 0;      ///< bytes a port moves in a cycle
-  uint32_t latency_cycles = 0;   ///< one way, initiator to target
+  uint32_t width_bytes = 0;     ///< bytes a port moves in a cycle
+  uint32_t latency_cycles = 0;  ///< one way, initiator to target
 };
 
 /// One channel of DRAM. Times in nanoseconds as in a JEDEC data sheet.
 struct Dram {
-  std::string preset;         ///< name it was resolved from, or "custom"
+  std::string preset;  ///< name it was resolved from, or "custom"
   uint32_t size_bytes = 0;
   uint32_t channels = 0;
   uint32_t banks = 0;
-  uint32_t row_bytes = 0;     ///< page size of the whole channel width
-  uint32_t bus_bytes = 0;     ///< channel width
-  uint32_t data_rate_mtps = 0;///< transfers a second, millions
-  uint32_t burst_length = 0;  ///< transfers a column access
+  uint32_t row_bytes = 0;       ///< page size of the whole channel width
+  uint32_t bus_bytes = 0;       ///< channel width
+  uint32_t data_rate_mtps = 0;  ///< transfers a second, millions
+  uint32_t burst_length = 0;    ///< transfers a column access
   double t_rcd_ns = 0, t_rp_ns = 0, t_cas_ns = 0, t_ras_ns = 0;
-  double t_wr_ns = 0;         ///< write recovery
+  double t_wr_ns = 0;  ///< write recovery
   double t_rfc_ns = 0, t_refi_ns = 0;
 };
 
 /// Energy of events, picojoules, and static power. From a file in models/tech.
 struct Technology {
   std::string name;
-  double brick_pj = 0;             ///< one active 2x2-bit brick for one cycle
-  double shift_add_pj = 0;         ///< one p4 lane for one cycle, for an 8-bit activation
-  double accumulate_pj = 0;        ///< one 48-bit accumulation
+  double brick_pj = 0;       ///< one active 2x2-bit brick for one cycle
+  double shift_add_pj = 0;   ///< one p4 lane for one cycle, for an 8-bit activation
+  double accumulate_pj = 0;  ///< one 48-bit accumulation
   double scratchpad_pj_per_byte = 0;
   double noc_pj_per_byte = 0;
   double dram_pj_per_byte = 0;
-  double dram_activate_pj = 0;     ///< one row activation
+  double dram_activate_pj = 0;  ///< one row activation
   double core_pj_per_instruction = 0;
-  double static_mw = 0;            ///< whole chip
+  double static_mw = 0;  ///< whole chip
 };
 
 struct Chip {
@@ -79,6 +79,10 @@ struct Chip {
   Technology technology;
 
   double cycle_ns() const { return 1000.0 / clock_mhz; }
+
+  /// The simulated clock period: cycle_ns rounded to whole picoseconds, the resolution of
+  /// simulated time. Results are counted in cycles, so the rounding shows in no report.
+  uint64_t period_ps() const;
 };
 
 /// Reads and checks a chip file. `name_or_path` is a path, or the name of a shipped chip
@@ -86,7 +90,8 @@ struct Chip {
 /// line "file:line: key must be ..., got ...".
 Chip load_chip(const std::string& name_or_path);
 
-/// The resolved chip as YAML with every key; load_chip reads it back to the same chip.
+/// The resolved chip as YAML with every key; load_chip reads it back to the same chip (except for
+/// `file`). Sizes are written in KiB and MiB, of which load_chip yields whole numbers only.
 std::string to_yaml(const Chip& chip);
 
 /// A 32-bit digest of what the deployer depends on (PE counts, scratchpads, FIFO); stored in

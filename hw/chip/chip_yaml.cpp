@@ -1,0 +1,107 @@
+#include <yaml-cpp/yaml.h>
+
+#include <array>
+#include <charconv>
+
+#include "chip/chip.hpp"
+
+namespace tessera::chip {
+
+namespace {
+
+/// The shortest text that reads back to the same double.
+std::string shortest(double value) {
+  std::array<char, 32> text{};
+  const auto result = std::to_chars(text.data(), text.data() + text.size(), value);
+  return std::string(text.data(), result.ptr);
+}
+
+template <typename Value>
+void key(YAML::Emitter& out, const char* name, const Value& value) {
+  out << YAML::Key << name << YAML::Value << value;
+}
+
+void key(YAML::Emitter& out, const char* name, double value) {
+  out << YAML::Key << name << YAML::Value << shortest(value);
+}
+
+void open(YAML::Emitter& out, const char* name) {
+  out << YAML::Key << name << YAML::Value << YAML::BeginMap;
+}
+
+void emit_npu(YAML::Emitter& out, const Npu& npu) {
+  open(out, "npu");
+  key(out, "clusters", npu.clusters);
+  key(out, "rows", npu.rows);
+  key(out, "columns", npu.columns);
+  key(out, "fifo_words", npu.fifo_words);
+  open(out, "scratchpads");
+  key(out, "activation_kib", npu.scratchpads.activation_bytes / 1024);
+  key(out, "weight_kib", npu.scratchpads.weight_bytes / 1024);
+  key(out, "output_kib", npu.scratchpads.output_bytes / 1024);
+  key(out, "parameter_kib", npu.scratchpads.parameter_bytes / 1024);
+  key(out, "banks", npu.scratchpads.banks);
+  out << YAML::EndMap << YAML::EndMap;
+}
+
+void emit_dram(YAML::Emitter& out, const Dram& dram) {
+  open(out, "dram");
+  key(out, "preset", dram.preset);
+  key(out, "size_mib", dram.size_bytes / (1024 * 1024));
+  key(out, "channels", dram.channels);
+  key(out, "banks", dram.banks);
+  key(out, "row_bytes", dram.row_bytes);
+  key(out, "bus_bytes", dram.bus_bytes);
+  key(out, "data_rate_mtps", dram.data_rate_mtps);
+  key(out, "burst_length", dram.burst_length);
+  key(out, "t_rcd_ns", dram.t_rcd_ns);
+  key(out, "t_rp_ns", dram.t_rp_ns);
+  key(out, "t_cas_ns", dram.t_cas_ns);
+  key(out, "t_ras_ns", dram.t_ras_ns);
+  key(out, "t_wr_ns", dram.t_wr_ns);
+  key(out, "t_rfc_ns", dram.t_rfc_ns);
+  key(out, "t_refi_ns", dram.t_refi_ns);
+  out << YAML::EndMap;
+}
+
+void emit_technology(YAML::Emitter& out, const Technology& technology) {
+  open(out, "technology");
+  key(out, "name", technology.name);
+  key(out, "brick_pj", technology.brick_pj);
+  key(out, "shift_add_pj", technology.shift_add_pj);
+  key(out, "accumulate_pj", technology.accumulate_pj);
+  key(out, "scratchpad_pj_per_byte", technology.scratchpad_pj_per_byte);
+  key(out, "noc_pj_per_byte", technology.noc_pj_per_byte);
+  key(out, "dram_pj_per_byte", technology.dram_pj_per_byte);
+  key(out, "dram_activate_pj", technology.dram_activate_pj);
+  key(out, "core_pj_per_instruction", technology.core_pj_per_instruction);
+  key(out, "static_mw", technology.static_mw);
+  out << YAML::EndMap;
+}
+
+}  // namespace
+
+std::string to_yaml(const Chip& chip) {
+  YAML::Emitter out;
+  out << YAML::BeginMap;
+  key(out, "name", chip.name);
+  key(out, "clock_mhz", chip.clock_mhz);
+  open(out, "core");
+  key(out, "local_ram_kib", chip.core.local_ram_bytes / 1024);
+  out << YAML::EndMap;
+  emit_npu(out, chip.npu);
+  open(out, "dma");
+  key(out, "burst_bytes", chip.dma.burst_bytes);
+  key(out, "outstanding", chip.dma.outstanding);
+  out << YAML::EndMap;
+  open(out, "noc");
+  key(out, "width_bytes", chip.noc.width_bytes);
+  key(out, "latency_cycles", chip.noc.latency_cycles);
+  out << YAML::EndMap;
+  emit_dram(out, chip.dram);
+  emit_technology(out, chip.technology);
+  out << YAML::EndMap;
+  return std::string(out.c_str()) + "\n";
+}
+
+}  // namespace tessera::chip
