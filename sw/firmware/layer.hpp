@@ -1,0 +1,66 @@
+#pragma once
+
+/// The tile loops: turns one layer of the program into commands for the three engines.
+
+#include <stdint.h>
+
+#include "abi/image.hpp"
+#include "npu.hpp"
+
+namespace tessera::firmware {
+
+/// Physical addresses that the offsets of a layer are relative to, by abi::TensorSpace.
+struct TensorBases {
+  uint32_t space[3];
+  uint32_t weights;
+  uint32_t parameters;
+};
+
+/// Runs layers on a cluster. A *step* is one compute RUN with the loads that it needs and the store
+/// of its result. Scratchpads are halves used in turn, so three kinds of token keep order:
+///   load -> compute   the operands of this step have arrived
+///   compute -> load   step n is done: the load of step n + 2 may overwrite what it read
+///   store -> compute  the result of step n is out: step n + 2 may overwrite it
+/// and one more a layer, store -> load: the tensor that the next layer reads is complete in DRAM.
+class LayerRunner {
+ public:
+  explicit LayerRunner(Npu& npu);
+
+  /// Pushes all commands of a layer; returns when the last one is in a FIFO. `notify_last`: the
+  /// last store counts in NOTIFY_COUNT; no token for a next layer is given then.
+  void run(uint32_t index, const abi::LayerProgram& layer, const TensorBases& bases,
+           bool notify_last);
+
+ private:
+  struct Tile {
+    uint32_t row = 0;
+    uint32_t rows = 0;
+    uint32_t channel = 0;
+    uint32_t channels = 0;
+  };
+
+  void step(const Tile& tile, bool last, bool notify_last);
+  void load_weights(const Tile& tile);
+  void load_activations(const Tile& tile);
+  void load_residual(const Tile& tile);
+  void push_load(const abi::Transfer& transfer, bool last_of_step);
+  void compute(const Tile& tile);
+  void store(const Tile& tile, bool last, bool notify_last);
+
+  Npu& npu_;
+  uint32_t half_activations_, half_weights_, half_outputs_, half_parameters_;
+
+  uint32_t step_ = 0;         ///< since start; the first two steps wait for nothing
+  uint32_t activation_slot_ = 0;
+  uint32_t weight_slot_ = 0;
+  bool await_compute_ = false;  ///< the next load of this step waits for compute
+  bool await_store_ = false;    ///< the next activation load waits for the previous layer
+
+  uint32_t tag_ = 0;
+  const abi::LayerProgram* layer_ = nullptr;
+  const TensorBases* bases_ = nullptr;
+  int32_t loaded_row_ = -1;      ///< first row of the activation tile in the slot
+  int32_t loaded_channel_ = -1;  ///< first channel of the weight tile in the slot
+};
+
+}  // namespace tessera::firmware

@@ -1,0 +1,195 @@
+/// The chip's firmware: walks the layer program of an image for every input and reports.
+
+#include "abi/image.hpp"
+#include "abi/memory_map.hpp"
+#include "console.hpp"
+#include "hal.hpp"
+#include "layer.hpp"
+#include "npu.hpp"
+#include "plic.hpp"
+
+namespace tessera::firmware {
+namespace {
+
+constexpr uint32_t kExitBadBoot = 2;
+constexpr uint32_t kExitNpuError = 3;
+constexpr uint32_t kExitException = 4;
+
+/// Cycles without progress after which a missing token is an error.
+constexpr uint32_t kTokenTimeoutCycles = 100'000;
+
+Npu npu;
+
+/// The loaded image, as far as the firmware needs it.
+struct Program {
+  const abi::ImageHeader* header = nullptr;
+  const abi::LayerProgram* layers = nullptr;
+  const abi::IoTensor* tensors = nullptr;
+  const char* names = nullptr;
+  uint32_t weights = 0;
+  uint32_t parameters = 0;
+};
+Program program;
+
+bool find_sections(uint32_t image) {
+  const auto* header =
+      static_cast<const abi::ImageHeader*>(hal::memory(image, sizeof(abi::ImageHeader)));
+  if (header->magic != abi::kImageMagic || header->version != abi::kImageVersion) return false;
+  program.header = header;
+  const auto* sections = static_cast<const abi::SectionEntry*>(
+      hal::memory(image + static_cast<uint32_t>(sizeof(abi::ImageHeader)),
+                  header->section_count * static_cast<uint32_t>(sizeof(abi::SectionEntry))));
+  for (uint32_t i = 0; i < header->section_count; ++i) {
+    const abi::SectionEntry& s = sections[i];
+    const uint32_t address = image + s.offset;
+    switch (static_cast<abi::Section>(s.id)) {
+      case abi::Section::kProgram:
+        program.layers = static_cast<const abi::LayerProgram*>(hal::memory(address, s.bytes));
+        break;
+      case abi::Section::kTensors:
+        program.tensors = static_cast<const abi::IoTensor*>(hal::memory(address, s.bytes));
+        break;
+      case abi::Section::kNames:
+        program.names = static_cast<const char*>(hal::memory(address, s.bytes));
+        break;
+      case abi::Section::kWeights: program.weights = address; break;
+      case abi::Section::kParameters: program.parameters = address; break;
+      case abi::Section::kChip:
+      case abi::Section::kGraph: break;
+    }
+  }
+  return program.layers != nullptr && program.tensors != nullptr && program.names != nullptr;
+}
+
+void banner(const abi::BootInfo& boot) {
+  print("Tessera firmware, ");
+  print_decimal(npu.read(abi::npu_reg::ROWS));
+  print("x");
+  print_decimal(npu.read(abi::npu_reg::COLUMNS));
+  print(" PEs at ");
+  print_decimal(boot.clock_hz / 1'000'000);
+  print(" MHz\nnetwork ");
+  print(program.names + program.header->network_name);
+  print(", ");
+  print_decimal(program.header->layer_count);
+  print(" layers, ");
+  print_decimal(boot.image_count);
+  print(" images\n");
+}
+
+/// Element `index` of a bit-packed vector.
+int32_t element(const uint8_t* bytes, const abi::IoTensor& tensor, uint32_t index) {
+  const uint32_t bit = index * tensor.bits;
+  uint32_t raw = bytes[bit / 8];
+  if (tensor.bits == 16) {
+    raw |= static_cast<uint32_t>(bytes[bit / 8 + 1]) << 8;
+  } else {
+    raw = raw >> (bit % 8) & ((1U << tensor.bits) - 1);
+  }
+  if (tensor.is_signed != 0 && (raw >> (tensor.bits - 1)) != 0) raw |= ~0U << tensor.bits;
+  return static_cast<int32_t>(raw);
+}
+
+/// The class with the largest logit, the first of equal ones.
+uint32_t argmax(const uint8_t* bytes, const abi::IoTensor& tensor) {
+  uint32_t best = 0;
+  int32_t best_value = element(bytes, tensor, 0);
+  for (uint32_t i = 1; i < tensor.channels; ++i) {
+    const int32_t value = element(bytes, tensor, i);
+    if (value > best_value) {
+      best = i;
+      best_value = value;
+    }
+  }
+  return best;
+}
+
+void run_images(const abi::BootInfo& boot) {
+  auto* results = static_cast<abi::InferenceResult*>(hal::memory(
+      boot.result_address,
+      boot.image_count * static_cast<uint32_t>(sizeof(abi::InferenceResult))));
+  const abi::IoTensor& logits = program.tensors[1];
+  const uint32_t layer_count = program.header->layer_count;
+  LayerRunner runner(npu);
+
+  for (uint32_t image = 0; image < boot.image_count; ++image) {
+    TensorBases bases;
+    bases.space[static_cast<uint32_t>(abi::TensorSpace::kArena)] = boot.arena_address;
+    bases.space[static_cast<uint32_t>(abi::TensorSpace::kInput)] =
+        boot.input_address + image * boot.input_stride;
+    bases.space[static_cast<uint32_t>(abi::TensorSpace::kOutput)] =
+        boot.output_address + image * boot.output_stride;
+    bases.weights = program.weights;
+    bases.parameters = program.parameters;
+
+    npu.write(abi::npu_reg::PHASE, image + 1);
+    for (uint32_t i = 0; i < layer_count; ++i) {
+      runner.run(i, program.layers[i], bases, i + 1 == layer_count);
+    }
+    npu.wait_for_notify(image + 1);
+
+    const uint32_t address = boot.output_address + image * boot.output_stride;
+    results[image].top1 = argmax(
+        static_cast<const uint8_t*>(hal::memory(address, logits.row_bytes * logits.height)),
+        logits);
+    results[image].done = abi::kResultDone;
+    npu.write(abi::npu_reg::PHASE, 0);
+  }
+}
+
+}  // namespace
+
+void external_interrupt() {
+  const uint32_t source = plic::claim();
+  if (source == abi::kNpuIrq) npu.on_interrupt();
+  if (source != 0) plic::complete(source);
+}
+
+void exception(uint32_t cause, uint32_t pc, uint32_t address) {
+  print("exception ");
+  print_decimal(cause);
+  print(" at pc ");
+  print_hex(pc);
+  print(", address ");
+  print_hex(address);
+  print("\n");
+  finish(kExitException);
+}
+
+void npu_failed(const Npu& cluster) {
+  namespace reg = abi::npu_reg;
+  const uint32_t tag = cluster.read(reg::ERROR_TAG);
+  const uint32_t layer = abi::tag_layer(tag);
+  print("NPU error: layer ");
+  print_decimal(layer);
+  print(" (");
+  print(layer < program.header->layer_count ? program.names + program.layers[layer].name : "?");
+  print("): ");
+  print(abi::name_of(static_cast<abi::NpuError>(cluster.read(reg::ERROR_CAUSE))));
+  print(" in the ");
+  print(abi::name_of(static_cast<abi::Engine>(cluster.read(reg::ERROR_ENGINE))));
+  print(" engine, tile ");
+  print_decimal(tag & 0xFFFF);
+  print(", info ");
+  print_hex(cluster.read(reg::ERROR_INFO));
+  print("\n");
+  finish(kExitNpuError);
+}
+
+void main(uint32_t boot_info) {
+  const auto& boot = *static_cast<const abi::BootInfo*>(
+      hal::memory(boot_info, static_cast<uint32_t>(sizeof(abi::BootInfo))));
+  if (boot.magic != abi::kBootMagic || !find_sections(boot.image_address)) {
+    print("no image: the boot information is missing or of another version\n");
+    finish(kExitBadBoot);
+  }
+  npu.start(0);
+  npu.write(abi::npu_reg::TOKEN_TIMEOUT, kTokenTimeoutCycles);
+  hal::enable_interrupts();
+  banner(boot);
+  run_images(boot);
+  print("done\n");
+  finish(0);
+}
+
+}  // namespace tessera::firmware
