@@ -41,24 +41,31 @@ struct Quantization {
   int32_t max() const;  ///< largest q (kPowerOfTwo: 64)
 };
 
+bool operator==(const Quantization& a, const Quantization& b);
+
+/// Throws std::runtime_error beginning with `what` if bits are not 2..16, a scale is not positive
+/// and finite, the number of scales is neither 1 nor `channels`, or a power-of-two grid is not a
+/// signed one of 4 bits. Activations have 1 channel here: one scale.
+void check_quantization(const Quantization& grid, int64_t channels, const std::string& what);
+
 /// round-half-even(value / scale), clamped to the grid; kPowerOfTwo: the nearest power of two in
 /// the linear domain (ties to the larger magnitude).
 int32_t quantize(float value, float scale, const Quantization& grid);
 
 enum class Op : uint8_t {
-  kConv,               ///< inputs: x, weight [, bias]
-  kGemm,               ///< y = weight * x + bias, weight {K, C}; x is {C}
-  kBatchNorm,          ///< inputs: x, scale, shift (already reduced to y = x * scale + shift, {C})
+  kConv,       ///< inputs: x, weight [, bias]
+  kGemm,       ///< y = weight * x + bias, weight {K, C}; x is {C}
+  kBatchNorm,  ///< inputs: x, scale, shift (already reduced to y = x * scale + shift, {C})
   kRelu,
-  kClip,               ///< clip_low..clip_high (ReLU6: 0..6)
+  kClip,  ///< clip_low..clip_high (ReLU6: 0..6)
   kMaxPool,
   kAveragePool,        ///< count_include_pad as given
   kGlobalAveragePool,  ///< {C, H, W} -> {C, 1, 1}
   kAdd,
-  kConcat,             ///< along C
-  kPadChannels,        ///< zero channels before and after (option-A shortcuts)
-  kSubsample,          ///< every stride-th row and column (option-A shortcuts)
-  kFlatten,            ///< {C, H, W} -> {C*H*W}
+  kConcat,       ///< along C
+  kPadChannels,  ///< zero channels before and after (option-A shortcuts)
+  kSubsample,    ///< every stride-th row and column (option-A shortcuts); kernel 1x1, no pads
+  kFlatten,      ///< {C, H, W} -> {C*H*W}
   kLrn,
   kSoftmax
 };
@@ -84,23 +91,30 @@ struct Node {
   int64_t groups = 1;
   float clip_low = 0, clip_high = 0;
   bool count_include_pad = false;
-  int64_t pad_before = 0, pad_after = 0;                        ///< kPadChannels
-  float lrn_alpha = 0, lrn_beta = 0, lrn_bias = 0;              ///< kLrn
+  int64_t pad_before = 0, pad_after = 0;            ///< kPadChannels
+  float lrn_alpha = 0, lrn_beta = 0, lrn_bias = 0;  ///< kLrn
   int64_t lrn_size = 0;
   Rounding rounding = Rounding::kHalfUp;  ///< of the output's quantisation
 };
 
 /// How raw bytes become the network's input: real = (byte / 255 - mean[c]) / std[c].
 /// Kept in the ONNX file's metadata ("tessera.input_mean", "tessera.input_std": comma-separated).
+/// One value a channel, or one for all; empty: mean 0, std 1.
 struct InputNormalization {
   std::vector<float> mean;
   std::vector<float> std;
 };
 
+/// Mean and standard deviation of channel c.
+struct NormalizedChannel {
+  double mean = 0, std = 1;
+};
+NormalizedChannel normalized_channel(const InputNormalization& normalization, int64_t c);
+
 struct Graph {
   std::string name;
-  std::string input;   ///< exactly one
-  std::string output;  ///< exactly one
+  std::string input;        ///< exactly one
+  std::string output;       ///< exactly one
   std::vector<Node> nodes;  ///< in topological order
   std::map<std::string, Tensor> weights;
   std::map<std::string, Shape> shapes;                ///< of activations (input and node outputs)
@@ -110,6 +124,17 @@ struct Graph {
   const Node* producer(const std::string& tensor) const;
   std::vector<const Node*> consumers(const std::string& tensor) const;
 };
+
+/// Largest number of elements of one activation tensor; larger ones are refused.
+constexpr int64_t kMaxActivationElements = int64_t{1} << 27;
+
+/// Throws std::runtime_error beginning with `what` if a dimension is below 1, there is none, or
+/// there are more elements than kMaxActivationElements.
+void check_shape(const Shape& shape, const std::string& what);
+
+/// The shape of the node's output from the shapes of its inputs and weights. Throws
+/// std::runtime_error naming the node on a conflict.
+Shape infer_output_shape(const Graph& graph, const Node& node);
 
 /// Fills `shapes` of all node outputs from the input's. Throws std::runtime_error naming the node
 /// on a conflict.

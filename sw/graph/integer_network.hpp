@@ -53,8 +53,8 @@ struct IntegerLayer {
   int64_t groups = 1;
 
   // kConv
-  int weight_bits = 8;  ///< 2, 4, 8 or 16; 4 with p4
-  bool p4 = false;      ///< weights are 0 or +-2^0..6
+  int weight_bits = 8;           ///< 2, 4, 8 or 16; 4 with p4
+  bool p4 = false;               ///< weights are 0 or +-2^0..6
   std::vector<int16_t> weights;  ///< {K, C/groups, KH, KW}
   std::vector<int32_t> bias;     ///< {K}
   std::vector<Rescale> rescale;  ///< {K}
@@ -74,15 +74,20 @@ struct IntegerLayer {
 struct IntegerNetwork {
   std::string name;
   std::vector<IntegerTensor> tensors;
-  std::vector<IntegerLayer> layers;  ///< in execution order
-  int input = 0;                     ///< index of the input tensor
-  int output = 0;                    ///< index of the logits
+  std::vector<IntegerLayer> layers;         ///< in execution order
+  int input = 0;                            ///< index of the input tensor
+  int32_t input_low = 0, input_high = 255;  ///< range of the input's grid
+  int output = 0;                           ///< index of the logits
   InputNormalization normalization;
 };
 
 /// Lowers a fully quantised graph (BN folded, every weight and every activation that crosses
 /// layers on a grid). Relu and Clip join the layer before them, Flatten and a final Softmax
-/// disappear (argmax is the same). Throws std::runtime_error naming the node and what is missing.
+/// disappear (argmax is the same).
+/// A Relu or Clip that cannot join, a change of grid before a Concat, Subsample and PadChannels
+/// become 1x1 convolutions with weights 0 and 1 on 2 bits. A result is rounded stochastically if
+/// its node or a Relu or Clip joined to it says so; only convolutions can. Throws
+/// std::runtime_error naming the node and what is missing.
 IntegerNetwork lower(const Graph& graph);
 
 /// Quantises one image (C*H*W bytes, planes in NCHW order) to the network's input format: the
