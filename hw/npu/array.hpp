@@ -22,7 +22,7 @@ struct OperandMatrix {
 };
 
 /// Rows of an OperandMatrix are padded with zeros to a multiple of this many elements.
-constexpr std::size_t kOperandAlignment = 64;
+constexpr std::size_t kOperandAlignment = 32;
 
 /// One RUN, as far as the array is concerned.
 struct ArrayRun {

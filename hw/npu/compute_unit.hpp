@@ -1,0 +1,111 @@
+#pragma once
+
+/// What CONFIGURE and RUN do, without time: checks, operand fetch, array, output path, counting.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "abi/npu_commands.hpp"
+#include "chip/array_timing.hpp"
+#include "chip/chip.hpp"
+#include "npu/array.hpp"
+#include "npu/output_path.hpp"
+#include "npu/scratchpad.hpp"
+#include "npu/statistics.hpp"
+
+namespace tessera::npu {
+
+/// An error that a command meets, as it appears in ERROR_CAUSE and ERROR_INFO.
+struct Fault {
+  abi::NpuError error = abi::NpuError::kNone;
+  uint32_t info = 0;
+};
+
+/// ERROR_INFO of kIllegalMode: the number of the offending word of ComputeConfig; with kRunWord
+/// added, of ComputeRun; with kParameterChannel added, the channel (within the RUN) whose
+/// parameters have a shift above 47.
+constexpr uint32_t kRunWord = 0x100;
+constexpr uint32_t kParameterChannel = 0x1'0000;
+
+/// The longest RUN, in convolution pixels, and the longest reduction, in elements.
+constexpr uint64_t kMaxRunPixels = 1U << 26;
+constexpr uint64_t kMaxReduction = 1U << 26;
+
+/// kIllegalMode if the array or the output path cannot do `config`: an operand width other than 2,
+/// 4, 8, 16; p4 with weights that are not 4 bit; a flag other than 0 and 1; an empty or
+/// overlong reduction; an empty window; a window without pooling; a shift out of range; a clamp
+/// whose low exceeds its high, or that lets values outside of the output format through, or (an
+/// inner stage) outside of -32768..65535.
+std::optional<Fault> check_config(const abi::ComputeConfig& config);
+
+class ComputeUnit {
+ public:
+  /// `memories` outlives the unit.
+  ComputeUnit(const chip::Npu& npu, LocalMemories& memories, std::unique_ptr<ArrayBackend> array);
+
+  struct Run {
+    std::optional<Fault> fault;  ///< then nothing else is valid, and nothing was written
+    chip::RunCycles cycles;
+    EventCounts events;
+  };
+
+  /// Computes a RUN under `config`, which has passed check_config. Operands are read now; the
+  /// outputs are held back until commit. The bits past the last channel in the last byte of an
+  /// output pixel are written as zero.
+  Run run(const abi::ComputeConfig& config, const abi::ComputeRun& run);
+
+  /// Writes the outputs of the last run to their scratchpad.
+  void commit();
+
+ private:
+  struct Layout;  // derived sizes of a run
+
+  std::optional<Fault> check_run(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                                 const Layout& layout) const;
+  std::optional<Fault> check_span(uint64_t address, uint64_t bytes, Memory memory,
+                                  bool or_outputs) const;
+  std::optional<Fault> read_parameters(const abi::ComputeRun& run);
+  void unpack_weights(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                      const Layout& layout);
+  void place_pixels(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                    uint64_t first_pixel, std::size_t count);
+  void fetch_activations(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                         const Layout& layout, std::size_t count);
+  void fetch_residuals(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                       std::size_t count);
+  uint64_t active_macs(const Layout& layout, std::size_t count);
+  std::size_t finish_pixels(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                            OutputPath& path, std::size_t count, uint64_t first_output);
+  void count_events(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                    const Layout& layout, uint64_t bank_lines, EventCounts& events) const;
+
+  struct Pixel {
+    uint64_t v, u;  ///< convolution row and column within the tile
+  };
+
+  const chip::Npu npu_;
+  LocalMemories& memories_;
+  std::unique_ptr<ArrayBackend> array_;
+
+  std::vector<abi::ChannelParameters> parameters_;
+  std::vector<int16_t> weights_;
+  std::vector<uint32_t> weight_nonzeros_;  ///< per place in the reduction, over the channels
+  std::vector<int16_t> activations_;
+  std::vector<int16_t> activation_nonzeros_;
+  std::vector<Pixel> pixels_;
+  std::vector<uint32_t> positions_;
+  std::vector<int32_t> residuals_;
+  std::vector<int64_t> accumulators_;
+  std::vector<int32_t> values_;
+  std::vector<int32_t> outputs_;
+
+  std::vector<uint8_t> staged_;  ///< packed outputs of the last run, pixel by pixel
+  std::size_t staged_pixel_bytes_ = 0;
+  abi::ComputeRun staged_run_{};
+  uint32_t staged_pixel_pitch_ = 0;
+  uint32_t staged_row_pitch_ = 0;
+};
+
+}  // namespace tessera::npu

@@ -1,0 +1,122 @@
+#include "npu/output_path.hpp"
+
+#include <algorithm>
+
+#include "abi/number_formats.hpp"
+
+namespace tessera::npu {
+
+namespace {
+
+__extension__ using Int128 = __int128;
+
+/// Sums up to this magnitude times a 16-bit multiplier plus rounding stay within 64 bits.
+constexpr int64_t kNarrowLimit = int64_t{1} << 46;
+
+int64_t half_of(int shift) { return shift == 0 ? 0 : int64_t{1} << (shift - 1); }
+
+abi::PoolKind pool_kind(const abi::ComputeConfig& config) {
+  return static_cast<abi::PoolKind>(config.pool_kind);
+}
+
+}  // namespace
+
+OutputPath::OutputPath(const abi::ComputeConfig& config, uint32_t channel_count)
+    : config_(config),
+      window_pixels_(static_cast<uint64_t>(config.pool_h) * config.pool_w),
+      windows_(channel_count) {}
+
+int32_t OutputPath::clamp(int64_t value, int32_t low, int32_t high) {
+  if (value > high) {
+    ++saturations_;
+    return high;
+  }
+  if (value < low) {
+    saturations_ += low != 0;
+    return low;
+  }
+  return static_cast<int32_t>(value);
+}
+
+template <bool kStochastic, typename Wide>
+void OutputPath::rescale_as(const int64_t* accumulators, std::size_t pixels,
+                            const abi::ChannelParameters& parameters, uint32_t channel,
+                            const uint32_t* positions, int32_t* values) {
+  const int shift = parameters.shift;
+  const Wide multiplier = parameters.multiplier;
+  int64_t addend = half_of(shift);
+  uint64_t above = 0;
+  uint64_t below = 0;
+  for (std::size_t p = 0; p < pixels; ++p) {
+    if constexpr (kStochastic) {
+      const uint32_t hash = abi::rounding_hash(config_.seed, channel, positions[p]);
+      addend = static_cast<int64_t>(abi::rounding_noise(hash, shift));
+    }
+    const Wide scaled = (static_cast<Wide>(accumulators[p]) + parameters.bias) * multiplier;
+    const Wide rounded = (scaled + addend) >> shift;
+    above += rounded > config_.high;
+    below += rounded < config_.low;
+    values[p] = static_cast<int32_t>(std::clamp<Wide>(rounded, config_.low, config_.high));
+  }
+  saturations_ += above + (config_.low != 0 ? below : 0);
+}
+
+void OutputPath::rescale(const int64_t* accumulators, std::size_t pixels,
+                         const abi::ChannelParameters& parameters, uint32_t channel,
+                         const uint32_t* positions, int32_t* values) {
+  const auto [smallest, largest] = std::minmax_element(accumulators, accumulators + pixels);
+  const bool narrow = pixels == 0 || (*smallest + parameters.bias > -kNarrowLimit &&
+                                      *largest + parameters.bias < kNarrowLimit);
+  const bool stochastic = config_.stochastic != 0;
+  if (narrow && stochastic) {
+    rescale_as<true, int64_t>(accumulators, pixels, parameters, channel, positions, values);
+  } else if (narrow) {
+    rescale_as<false, int64_t>(accumulators, pixels, parameters, channel, positions, values);
+  } else if (stochastic) {
+    rescale_as<true, Int128>(accumulators, pixels, parameters, channel, positions, values);
+  } else {
+    rescale_as<false, Int128>(accumulators, pixels, parameters, channel, positions, values);
+  }
+}
+
+void OutputPath::add_residual(int32_t* values, std::size_t pixels, const int32_t* residuals,
+                              std::size_t residual_stride) {
+  const int64_t half = half_of(config_.add_shift);
+  for (std::size_t p = 0; p < pixels; ++p) {
+    const int64_t sum =
+        static_cast<int64_t>(values[p]) * config_.own_multiplier +
+        static_cast<int64_t>(residuals[p * residual_stride]) * config_.residual_multiplier;
+    values[p] =
+        clamp((sum + half) >> config_.add_shift, config_.residual_low, config_.residual_high);
+  }
+}
+
+std::size_t OutputPath::pool(uint32_t index, const int32_t* values, std::size_t pixels,
+                             int32_t* outputs) {
+  const abi::PoolKind kind = pool_kind(config_);
+  if (kind == abi::PoolKind::kNone) {
+    std::copy(values, values + pixels, outputs);
+    return pixels;
+  }
+  Window window = windows_[index];
+  const int64_t half = half_of(config_.pool_shift);
+  std::size_t completed = 0;
+  for (std::size_t p = 0; p < pixels; ++p) {
+    if (kind == abi::PoolKind::kMax) {
+      window.value = window.pixels == 0 ? values[p] : std::max<int64_t>(window.value, values[p]);
+    } else {
+      window.value += values[p];
+    }
+    if (++window.pixels < window_pixels_) continue;
+    outputs[completed++] =
+        kind == abi::PoolKind::kMax
+            ? static_cast<int32_t>(window.value)
+            : clamp((window.value * config_.pool_multiplier + half) >> config_.pool_shift,
+                    config_.pool_low, config_.pool_high);
+    window = {};
+  }
+  windows_[index] = window;
+  return completed;
+}
+
+}  // namespace tessera::npu
