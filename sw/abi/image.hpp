@@ -31,7 +31,7 @@ struct ImageHeader {
   uint32_t device_bytes;
   uint32_t chip_fingerprint;
   uint32_t layer_count;
-  uint32_t arena_bytes;  ///< DRAM for intermediate tensors
+  uint32_t arena_bytes;   ///< DRAM for intermediate tensors
   uint32_t network_name;  ///< offsets into kNames
   uint32_t chip_name;
   uint32_t section_count;
@@ -56,7 +56,7 @@ struct IoTensor {
   uint32_t is_signed;
   uint32_t pixel_bytes;
   uint32_t row_bytes;
-  int32_t low;   ///< smallest and largest value of its grid
+  int32_t low;  ///< smallest and largest value of its grid
   int32_t high;
   uint32_t scale;  ///< float32 bits; real = scale * q
   uint32_t reserved;
@@ -70,7 +70,7 @@ enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2 };
 /// input row r0 of the tile that starts at output row y0 is y0 * input_row_step - pad_top, and a
 /// tile of n rows needs (n - 1) * input_row_step + input_row_window rows.
 struct LayerProgram {
-  uint32_t name;  ///< offset into kNames
+  uint32_t name;            ///< offset into kNames
   uint32_t channels_outer;  ///< 1: loop over channel tiles outside row tiles; 0: the reverse
   uint32_t rows;
   uint32_t columns;
@@ -84,7 +84,7 @@ struct LayerProgram {
   uint32_t input_row_bytes;
   uint32_t input_row_step;
   uint32_t input_row_window;
-  uint32_t pad_top;         ///< rows
+  uint32_t pad_top;  ///< rows
   uint32_t pad_left_bytes;
   uint32_t pad_right_bytes;
   uint32_t local_row_pitch;  ///< bytes between padded rows in the activation scratchpad
@@ -103,11 +103,7 @@ struct LayerProgram {
   uint32_t weight_channel_bytes;
   uint32_t parameter_offset;  ///< into kParameters
 
-  uint32_t activation_slot_bytes;  ///< the two halves of each scratchpad; the residual tile
-  uint32_t residual_slot_offset;   ///< lies at this offset of an activation slot
-  uint32_t weight_slot_bytes;
-  uint32_t output_slot_bytes;
-  uint32_t parameter_slot_bytes;
+  uint32_t residual_slot_offset;  ///< of the residual tile in an activation slot (half)
 
   ComputeConfig config;
 };
@@ -137,7 +133,7 @@ constexpr uint32_t kResultDone = 0x444F'4E45;
 
 static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
 static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
-static_assert(sizeof(LayerProgram) == 33 * 4 + sizeof(ComputeConfig), "no gaps");
+static_assert(sizeof(LayerProgram) == 29 * 4 + sizeof(ComputeConfig), "no gaps");
 static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
 
 }  // namespace tessera::abi

@@ -34,8 +34,9 @@ namespace tessera::abi {
   X(STORE_SPACE, 0x054, RO, "free words")                                                         \
   X(SPACE_THRESHOLD, 0x058, RW, "SPACE is pending while every FIFO has this many free words")     \
   X(NOTIFY_COUNT, 0x05C, RO, "commands with the notify flag completed since reset")               \
-  X(TOKEN_TIMEOUT, 0x060, RW, "cycles an engine may wait for a token that no busy engine can "    \
-                              "bring before TOKEN_UNDERFLOW; 0 waits forever")                    \
+  X(TOKEN_TIMEOUT, 0x060, RW,                                                                     \
+    "cycles an engine may wait for a token that no busy engine can "                              \
+    "bring before TOKEN_UNDERFLOW; 0 waits forever")                                              \
   X(PHASE, 0x064, RW, "inference under way: image number + 1; 0 outside (for statistics)")
 
 /// Offsets: npu_reg::ID and so on.
@@ -72,15 +73,24 @@ enum class NpuError : uint32_t {
 
 constexpr const char* name_of(NpuError error) {
   switch (error) {
-    case NpuError::kNone: return "none";
-    case NpuError::kBadOpcode: return "bad opcode";
-    case NpuError::kBadAddress: return "scratchpad address out of range";
-    case NpuError::kBusError: return "bus error";
-    case NpuError::kTokenUnderflow: return "token underflow";
-    case NpuError::kTokenOverflow: return "token overflow";
-    case NpuError::kIllegalMode: return "illegal mode";
-    case NpuError::kAccumulatorOverflow: return "accumulator overflow";
-    case NpuError::kNotConfigured: return "not configured";
+    case NpuError::kNone:
+      return "none";
+    case NpuError::kBadOpcode:
+      return "bad opcode";
+    case NpuError::kBadAddress:
+      return "scratchpad address out of range";
+    case NpuError::kBusError:
+      return "bus error";
+    case NpuError::kTokenUnderflow:
+      return "token underflow";
+    case NpuError::kTokenOverflow:
+      return "token overflow";
+    case NpuError::kIllegalMode:
+      return "illegal mode";
+    case NpuError::kAccumulatorOverflow:
+      return "accumulator overflow";
+    case NpuError::kNotConfigured:
+      return "not configured";
   }
   return "unknown";
 }

@@ -39,8 +39,7 @@ void print_hex(uint32_t value) {
 }
 
 void finish(uint32_t code) {
-  const uint32_t word =
-      code == 0 ? abi::kFinisherPass : (code << 16 | abi::kFinisherFail);
+  const uint32_t word = code == 0 ? abi::kFinisherPass : (code << 16 | abi::kFinisherFail);
   hal::write32(abi::kFinisherBase, word);
   hal::halt();
 }

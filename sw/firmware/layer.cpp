@@ -101,23 +101,22 @@ void LayerRunner::push_load(const abi::Transfer& transfer, bool last_of_step) {
 
 void LayerRunner::load_weights(const Tile& tile) {
   const uint32_t channel_bytes = layer_->weight_channel_bytes;
-  push_load(linear(bases_->weights + layer_->weight_offset + tile.channel * channel_bytes,
-                   abi::kLocalWeights + weight_slot_ * half_weights_,
-                   tile.channels * channel_bytes),
-            false);
+  push_load(
+      linear(bases_->weights + layer_->weight_offset + tile.channel * channel_bytes,
+             abi::kLocalWeights + weight_slot_ * half_weights_, tile.channels * channel_bytes),
+      false);
   constexpr auto kBytes = static_cast<uint32_t>(sizeof(abi::ChannelParameters));
   push_load(linear(bases_->parameters + layer_->parameter_offset + tile.channel * kBytes,
-                   abi::kLocalParameters + weight_slot_ * half_parameters_,
-                   tile.channels * kBytes),
+                   abi::kLocalParameters + weight_slot_ * half_parameters_, tile.channels * kBytes),
             false);
 }
 
 void LayerRunner::load_activations(const Tile& tile) {
   const abi::LayerProgram& l = *layer_;
-  const int32_t first = static_cast<int32_t>(tile.row * l.input_row_step) -
-                        static_cast<int32_t>(l.pad_top);
-  const int32_t end = first + static_cast<int32_t>((tile.rows - 1) * l.input_row_step +
-                                                   l.input_row_window);
+  const int32_t first =
+      static_cast<int32_t>(tile.row * l.input_row_step) - static_cast<int32_t>(l.pad_top);
+  const int32_t end =
+      first + static_cast<int32_t>((tile.rows - 1) * l.input_row_step + l.input_row_window);
   const auto rows = static_cast<int32_t>(l.input_rows);
   int32_t from = first < 0 ? 0 : first;
   if (from > rows) from = rows;
@@ -154,8 +153,8 @@ void LayerRunner::load_residual(const Tile& tile) {
   t.dram_address = bases_->space[static_cast<uint32_t>(l.residual_space)] + l.residual_offset +
                    tile.row * c.pool_stride_y * l.residual_row_bytes +
                    tile.channel * c.residual_bits / 8;
-  t.local_address = abi::kLocalActivations + activation_slot_ * half_activations_ +
-                    l.residual_slot_offset;
+  t.local_address =
+      abi::kLocalActivations + activation_slot_ * half_activations_ + l.residual_slot_offset;
   t.x_bytes = (tile.channels * c.residual_bits + 7) / 8;
   t.y_count = l.residual_row_bytes / l.residual_pixel_bytes;
   t.z_count = (tile.rows - 1) * c.pool_stride_y + c.pool_h;

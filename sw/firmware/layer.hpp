@@ -50,7 +50,7 @@ class LayerRunner {
   Npu& npu_;
   uint32_t half_activations_, half_weights_, half_outputs_, half_parameters_;
 
-  uint32_t step_ = 0;         ///< since start; the first two steps wait for nothing
+  uint32_t step_ = 0;  ///< since start; the first two steps wait for nothing
   uint32_t activation_slot_ = 0;
   uint32_t weight_slot_ = 0;
   bool await_compute_ = false;  ///< the next load of this step waits for compute

@@ -52,10 +52,15 @@ bool find_sections(uint32_t image) {
       case abi::Section::kNames:
         program.names = static_cast<const char*>(hal::memory(address, s.bytes));
         break;
-      case abi::Section::kWeights: program.weights = address; break;
-      case abi::Section::kParameters: program.parameters = address; break;
+      case abi::Section::kWeights:
+        program.weights = address;
+        break;
+      case abi::Section::kParameters:
+        program.parameters = address;
+        break;
       case abi::Section::kChip:
-      case abi::Section::kGraph: break;
+      case abi::Section::kGraph:
+        break;
     }
   }
   return program.layers != nullptr && program.tensors != nullptr && program.names != nullptr;
@@ -106,8 +111,7 @@ uint32_t argmax(const uint8_t* bytes, const abi::IoTensor& tensor) {
 
 void run_images(const abi::BootInfo& boot) {
   auto* results = static_cast<abi::InferenceResult*>(hal::memory(
-      boot.result_address,
-      boot.image_count * static_cast<uint32_t>(sizeof(abi::InferenceResult))));
+      boot.result_address, boot.image_count * static_cast<uint32_t>(sizeof(abi::InferenceResult))));
   const abi::IoTensor& logits = program.tensors[1];
   const uint32_t layer_count = program.header->layer_count;
   LayerRunner runner(npu);
@@ -129,9 +133,9 @@ void run_images(const abi::BootInfo& boot) {
     npu.wait_for_notify(image + 1);
 
     const uint32_t address = boot.output_address + image * boot.output_stride;
-    results[image].top1 = argmax(
-        static_cast<const uint8_t*>(hal::memory(address, logits.row_bytes * logits.height)),
-        logits);
+    results[image].top1 =
+        argmax(static_cast<const uint8_t*>(hal::memory(address, logits.row_bytes * logits.height)),
+               logits);
     results[image].done = abi::kResultDone;
     npu.write(abi::npu_reg::PHASE, 0);
   }

@@ -1,0 +1,108 @@
+#include "deploy/deploy.hpp"
+
+#include <cstring>
+#include <stdexcept>
+
+#include "abi/number_formats.hpp"
+#include "deploy/image.hpp"
+#include "deploy/placement.hpp"
+#include "graph/onnx_io.hpp"
+
+namespace tessera::deploy {
+namespace {
+
+/// Streams start at whole DRAM bursts.
+constexpr uint32_t kWeightAlignment = 64;
+
+abi::IoTensor describe(const graph::IntegerTensor& t, const Place& place, std::string& names) {
+  abi::IoTensor io = {};
+  io.name = add_name(names, t.name);
+  io.channels = static_cast<uint32_t>(t.channels);
+  io.height = static_cast<uint32_t>(t.height);
+  io.width = static_cast<uint32_t>(t.width);
+  io.bits = static_cast<uint32_t>(t.bits);
+  io.is_signed = t.is_signed ? 1 : 0;
+  io.pixel_bytes = place.pixel_bytes;
+  io.row_bytes = place.row_bytes;
+  io.low = abi::min_value(t.bits, t.is_signed);
+  io.high = abi::max_value(t.bits, t.is_signed);
+  const auto scale = static_cast<float>(t.scale);
+  std::memcpy(&io.scale, &scale, sizeof(scale));
+  return io;
+}
+
+void append_parameters(std::vector<uint8_t>& bytes, const graph::IntegerLayer& conv) {
+  for (size_t k = 0; k < conv.bias.size(); ++k) {
+    abi::ChannelParameters p = {};
+    p.bias = conv.bias[k];
+    p.multiplier = conv.rescale[k].multiplier;
+    p.shift = conv.rescale[k].shift;
+    const auto* data = reinterpret_cast<const uint8_t*>(&p);
+    bytes.insert(bytes.end(), data, data + sizeof(p));
+  }
+}
+
+uint32_t checked_offset(size_t bytes, const std::string& what) {
+  if (bytes > 0x7FFF'FFFF) throw std::runtime_error(what + " exceed 2 GiB");
+  return static_cast<uint32_t>(bytes);
+}
+
+}  // namespace
+
+Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const DeployOptions& options) {
+  graph::IntegerNetwork net = graph::lower(graph);
+  const std::vector<FusedLayer> layers = fuse(net);
+  const Placement placement = place(net, layers);
+
+  ImageContents contents;
+  contents.network_name = net.name;
+  contents.chip_name = chip.name;
+  contents.chip_yaml = chip::to_yaml(chip);
+  contents.chip_fingerprint = chip::fingerprint(chip);
+  contents.arena_bytes = placement.arena_bytes;
+
+  Deployment result;
+  for (const FusedLayer& layer : layers) {
+    Mapping mapping = map_layer(layer, net, chip);
+    abi::LayerProgram& p = mapping.program;
+    const Place& in = placement.places[static_cast<size_t>(layer.input)];
+    const Place& out = placement.places[static_cast<size_t>(layer.output)];
+    p.name = add_name(contents.names, layer.name);
+    p.input_space = in.space;
+    p.input_offset = in.offset;
+    p.output_space = out.space;
+    p.output_offset = out.offset;
+    p.output_pixel_bytes = out.pixel_bytes;
+    p.output_row_bytes = out.row_bytes;
+    if (layer.residual >= 0) {
+      const Place& r = placement.places[static_cast<size_t>(layer.residual)];
+      p.residual_space = r.space;
+      p.residual_offset = r.offset;
+      p.residual_pixel_bytes = r.pixel_bytes;
+      p.residual_row_bytes = r.row_bytes;
+    }
+
+    p.weight_offset = checked_offset(contents.weights.size(), "the weights of " + net.name);
+    const auto packed =
+        pack_weights(layer.convolution, net.tensors[static_cast<size_t>(layer.input)],
+                     mapping.segments, mapping.lanes, p.weight_channel_bytes);
+    contents.weights.insert(contents.weights.end(), packed.begin(), packed.end());
+    contents.weights.resize((contents.weights.size() + kWeightAlignment - 1) / kWeightAlignment *
+                            kWeightAlignment);
+    p.parameter_offset = checked_offset(contents.parameters.size(), "the parameters");
+    append_parameters(contents.parameters, layer.convolution);
+
+    contents.layers.push_back(p);
+    result.layers.push_back({layer.name, mapping});
+  }
+
+  contents.input = describe(net.tensors[static_cast<size_t>(net.input)],
+                            placement.places[static_cast<size_t>(net.input)], contents.names);
+  contents.output = describe(net.tensors[static_cast<size_t>(net.output)],
+                             placement.places[static_cast<size_t>(net.output)], contents.names);
+  if (!options.strip) contents.graph_onnx = graph::serialize_onnx(graph);
+  result.image = build_image(std::move(contents));
+  return result;
+}
+
+}  // namespace tessera::deploy

@@ -1,0 +1,35 @@
+#pragma once
+
+/// From a quantised network and a chip to an image.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "chip/chip.hpp"
+#include "deploy/mapping.hpp"
+#include "graph/graph.hpp"
+
+namespace tessera::deploy {
+
+struct DeployOptions {
+  /// Leave out the network itself, with which `run` checks every output; the chip never sees it.
+  bool strip = false;
+};
+
+/// One layer of the image, for people.
+struct LayerPlan {
+  std::string name;
+  Mapping mapping;
+};
+
+struct Deployment {
+  std::vector<uint8_t> image;
+  std::vector<LayerPlan> layers;
+};
+
+/// Throws std::runtime_error, naming the layer, if the network is not quantised or does not fit.
+Deployment deploy(const graph::Graph& graph, const chip::Chip& chip,
+                  const DeployOptions& options = {});
+
+}  // namespace tessera::deploy

@@ -1,0 +1,225 @@
+#include "deploy/image.hpp"
+
+#include <boost/crc.hpp>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace tessera::deploy {
+namespace {
+
+constexpr size_t kSectionAlignment = 64;
+
+uint32_t crc32c(const std::vector<uint8_t>& bytes) {
+  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  constexpr size_t kField = offsetof(abi::ImageHeader, crc32c);
+  const uint32_t zero = 0;
+  crc.process_bytes(bytes.data(), kField);
+  crc.process_bytes(&zero, sizeof(zero));
+  crc.process_bytes(bytes.data() + kField + sizeof(zero), bytes.size() - kField - sizeof(zero));
+  return crc.checksum();
+}
+
+[[noreturn]] void fail(const std::string& path, const std::string& what) {
+  throw std::runtime_error(path + ": " + what);
+}
+
+template <typename T>
+T read_struct(const std::vector<uint8_t>& bytes, size_t offset) {
+  T value;
+  std::memcpy(&value, bytes.data() + offset, sizeof(T));
+  return value;
+}
+
+}  // namespace
+
+Image Image::read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) fail(path, "cannot be opened");
+  std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), {});
+  return parse(std::move(bytes), path);
+}
+
+Image Image::parse(std::vector<uint8_t> bytes, const std::string& path) {
+  Image image;
+  image.path_ = path;
+  image.bytes_ = std::move(bytes);
+  const auto& b = image.bytes_;
+  if (b.size() < sizeof(abi::ImageHeader)) fail(path, "is too short for a Tessera image");
+  const auto h = read_struct<abi::ImageHeader>(b, 0);
+  image.header_ = h;
+  if (h.magic != abi::kImageMagic) fail(path, "is not a Tessera image");
+  if (h.version != abi::kImageVersion) {
+    fail(path, "is an image of version " + std::to_string(h.version) + ", this is for version " +
+                   std::to_string(abi::kImageVersion) + "; deploy the network again");
+  }
+  if (h.total_bytes != b.size()) {
+    fail(path, "has " + std::to_string(b.size()) + " bytes instead of " +
+                   std::to_string(h.total_bytes) + ": it is truncated or damaged");
+  }
+  if (crc32c(b) != h.crc32c) fail(path, "is damaged: its CRC does not match");
+
+  const uint64_t table_end =
+      sizeof(abi::ImageHeader) + uint64_t{h.section_count} * sizeof(abi::SectionEntry);
+  if (table_end > b.size()) fail(path, "has a section table beyond its end");
+  if (h.device_bytes > b.size()) fail(path, "claims more bytes for the chip than it has");
+  for (uint32_t i = 0; i < h.section_count; ++i) {
+    const auto e =
+        read_struct<abi::SectionEntry>(b, sizeof(abi::ImageHeader) + i * sizeof(abi::SectionEntry));
+    if (e.offset % kSectionAlignment != 0 || uint64_t{e.offset} + e.bytes > b.size()) {
+      fail(path, "section " + std::to_string(e.id) + " lies beyond its end");
+    }
+    const auto id = static_cast<abi::Section>(e.id);
+    if (id != abi::Section::kChip && id != abi::Section::kGraph &&
+        uint64_t{e.offset} + e.bytes > h.device_bytes) {
+      fail(path, "section " + std::to_string(e.id) + " is not among the bytes for the chip");
+    }
+    image.entries_.push_back(e);
+  }
+
+  const std::string_view program = image.section(abi::Section::kProgram);
+  if (h.layer_count == 0 || program.size() != h.layer_count * sizeof(abi::LayerProgram)) {
+    fail(path, "its program does not have the " + std::to_string(h.layer_count) +
+                   " layers of its header");
+  }
+  image.layers_.resize(h.layer_count);
+  std::memcpy(image.layers_.data(), program.data(), program.size());
+  const std::string_view tensors = image.section(abi::Section::kTensors);
+  if (tensors.size() != sizeof(image.tensors_)) fail(path, "lacks its input and output tensors");
+  std::memcpy(image.tensors_, tensors.data(), tensors.size());
+  const std::string_view names = image.section(abi::Section::kNames);
+  if (names.empty() || names.back() != '\0') fail(path, "its names do not end");
+  image.check_layers();
+  return image;
+}
+
+std::string Image::name(uint32_t offset) const {
+  const std::string_view names = section(abi::Section::kNames);
+  return offset < names.size() ? std::string(names.data() + offset) : std::string("?");
+}
+
+std::string_view Image::section(abi::Section id) const {
+  for (const auto& e : entries_) {
+    if (e.id == static_cast<uint32_t>(id)) {
+      return {reinterpret_cast<const char*>(bytes_.data()) + e.offset, e.bytes};
+    }
+  }
+  return {};
+}
+
+void Image::check_layers() const {
+  const size_t names = section(abi::Section::kNames).size();
+  const uint64_t weights = section(abi::Section::kWeights).size();
+  const uint64_t parameters = section(abi::Section::kParameters).size();
+  for (const auto& l : layers_) {
+    if (l.name >= names) fail(path_, "a layer's name lies beyond the names");
+    const std::string who = "layer " + name(l.name) + ": ";
+    if (l.rows == 0 || l.columns == 0 || l.channels == 0 || l.rows_per_tile == 0 ||
+        l.channels_per_tile == 0) {
+      fail(path_, who + "has an empty dimension");
+    }
+    if (l.weight_offset + uint64_t{l.channels} * l.weight_channel_bytes > weights) {
+      fail(path_, who + "its weights lie beyond their section");
+    }
+    if (l.parameter_offset + uint64_t{l.channels} * sizeof(abi::ChannelParameters) > parameters) {
+      fail(path_, who + "its parameters lie beyond their section");
+    }
+    const bool arena_in = l.input_space == abi::TensorSpace::kArena;
+    const bool arena_out = l.output_space == abi::TensorSpace::kArena;
+    if (arena_in &&
+        l.input_offset + uint64_t{l.input_rows} * l.input_row_bytes > header_.arena_bytes) {
+      fail(path_, who + "its input lies beyond the arena");
+    }
+    if (arena_out &&
+        l.output_offset + (uint64_t{l.rows} - 1) * l.output_row_bytes + 1 > header_.arena_bytes) {
+      fail(path_, who + "its output lies beyond the arena");
+    }
+  }
+}
+
+void Image::require_chip(uint32_t fingerprint, const std::string& wanted) const {
+  if (header_.chip_fingerprint == fingerprint) return;
+  fail(path_, "was deployed for chip " + chip_name() + " and does not fit chip " + wanted +
+                  " (other PE counts, scratchpads or FIFOs); deploy the network for it");
+}
+
+uint32_t add_name(std::string& names, const std::string& name) {
+  const auto offset = static_cast<uint32_t>(names.size());
+  names += name;
+  names.push_back('\0');
+  return offset;
+}
+
+std::vector<uint8_t> build_image(ImageContents c) {
+  abi::ImageHeader h = {};
+  h.magic = abi::kImageMagic;
+  h.version = abi::kImageVersion;
+  h.chip_fingerprint = c.chip_fingerprint;
+  h.layer_count = static_cast<uint32_t>(c.layers.size());
+  h.arena_bytes = c.arena_bytes;
+  h.network_name = add_name(c.names, c.network_name);
+  h.chip_name = add_name(c.names, c.chip_name);
+
+  const abi::IoTensor io[2] = {c.input, c.output};
+  struct Part {
+    abi::Section id;
+    const void* data;
+    size_t bytes;
+  };
+  std::vector<Part> parts = {
+      {abi::Section::kProgram, c.layers.data(), c.layers.size() * sizeof(abi::LayerProgram)},
+      {abi::Section::kTensors, io, sizeof(io)},
+      {abi::Section::kNames, c.names.data(), c.names.size()},
+      {abi::Section::kParameters, c.parameters.data(), c.parameters.size()},
+      {abi::Section::kWeights, c.weights.data(), c.weights.size()},
+      {abi::Section::kChip, c.chip_yaml.data(), c.chip_yaml.size()},
+  };
+  if (!c.graph_onnx.empty()) {
+    parts.push_back({abi::Section::kGraph, c.graph_onnx.data(), c.graph_onnx.size()});
+  }
+  h.section_count = static_cast<uint32_t>(parts.size());
+
+  std::vector<uint8_t> bytes(sizeof(h) + parts.size() * sizeof(abi::SectionEntry));
+  std::vector<abi::SectionEntry> entries;
+  for (const Part& part : parts) {
+    bytes.resize((bytes.size() + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment);
+    if (part.id == abi::Section::kChip) h.device_bytes = static_cast<uint32_t>(bytes.size());
+    entries.push_back({static_cast<uint32_t>(part.id), static_cast<uint32_t>(bytes.size()),
+                       static_cast<uint32_t>(part.bytes), 0});
+    const auto* data = static_cast<const uint8_t*>(part.data);
+    bytes.insert(bytes.end(), data, data + part.bytes);
+  }
+  if (bytes.size() > 0xFFFF'FFFFULL) {
+    throw std::runtime_error("the image of " + c.network_name + " exceeds 4 GiB");
+  }
+  h.total_bytes = static_cast<uint32_t>(bytes.size());
+  std::memcpy(bytes.data() + sizeof(h), entries.data(), entries.size() * sizeof(entries[0]));
+  std::memcpy(bytes.data(), &h, sizeof(h));
+  h.crc32c = crc32c(bytes);
+  std::memcpy(bytes.data(), &h, sizeof(h));
+  return bytes;
+}
+
+void write_file(const std::string& path, const void* data, size_t size_bytes) {
+  const std::string partial = path + ".partial";
+  {
+    std::ofstream file(partial, std::ios::binary | std::ios::trunc);
+    file.write(static_cast<const char*>(data), static_cast<std::streamsize>(size_bytes));
+    file.flush();
+    if (!file) {
+      std::remove(partial.c_str());
+      throw std::runtime_error(path + ": cannot be written");
+    }
+  }
+  std::error_code error;
+  std::filesystem::rename(partial, path, error);
+  if (error) {
+    std::remove(partial.c_str());
+    throw std::runtime_error(path + ": cannot be written: " + error.message());
+  }
+}
+
+}  // namespace tessera::deploy
