@@ -1,0 +1,229 @@
+#include "compress/torch_net.hpp"
+
+#include <stdexcept>
+
+namespace tessera::compress {
+namespace {
+
+using graph::Graph;
+using graph::Node;
+using graph::Op;
+using graph::Quantization;
+using graph::Shape;
+using graph::Window;
+namespace F = torch::nn::functional;
+
+constexpr double kNormEpsilon = 1e-5;
+constexpr double kNormMomentum = 0.1;
+constexpr const char* kScaleSuffix = "/scale";
+
+at::Tensor to_torch(const graph::Tensor& tensor) {
+  return torch::from_blob(const_cast<float*>(tensor.data.data()), tensor.shape, torch::kFloat32)
+      .clone();
+}
+
+std::vector<float> to_vector(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.detach().contiguous();
+  return {flat.data_ptr<float>(), flat.data_ptr<float>() + flat.numel()};
+}
+
+at::Tensor padded(const at::Tensor& x, const Window& w, double value) {
+  if (w.pad_top == 0 && w.pad_left == 0 && w.pad_bottom == 0 && w.pad_right == 0) return x;
+  return at::constant_pad_nd(x, {w.pad_left, w.pad_right, w.pad_top, w.pad_bottom}, value);
+}
+
+at::Tensor convolution(const Node& node, const at::Tensor& x, const at::Tensor& weight,
+                       const at::Tensor& bias) {
+  const Window& w = node.window;
+  const c10::optional<at::Tensor> b =
+      bias.defined() ? c10::optional<at::Tensor>(bias) : c10::nullopt;
+  if (w.pad_top == w.pad_bottom && w.pad_left == w.pad_right) {
+    return at::conv2d(x, weight, b, at::IntArrayRef({w.stride_h, w.stride_w}),
+                      at::IntArrayRef({w.pad_top, w.pad_left}),
+                      at::IntArrayRef({w.dilation_h, w.dilation_w}), node.groups);
+  }
+  return at::conv2d(padded(x, w, 0), weight, b, at::IntArrayRef({w.stride_h, w.stride_w}),
+                    at::IntArrayRef({0, 0}), at::IntArrayRef({w.dilation_h, w.dilation_w}),
+                    node.groups);
+}
+
+at::Tensor max_pool(const Window& w, const at::Tensor& x) {
+  return at::max_pool2d(padded(x, w, -std::numeric_limits<double>::infinity()),
+                        {w.kernel_h, w.kernel_w}, {w.stride_h, w.stride_w}, {0, 0},
+                        {w.dilation_h, w.dilation_w});
+}
+
+at::Tensor average_pool(const Node& node, const at::Tensor& x) {
+  const Window& w = node.window;
+  const auto pool = [&](const at::Tensor& t) {
+    return at::avg_pool2d(padded(t, w, 0), {w.kernel_h, w.kernel_w}, {w.stride_h, w.stride_w});
+  };
+  if (node.count_include_pad) return pool(x);
+  return pool(x) / pool(at::ones_like(x.detach()));
+}
+
+/// y = x / (bias + alpha / size * sum over `size` neighbouring channels of x^2)^beta, as in ONNX.
+at::Tensor lrn(const Node& node, const at::Tensor& x) {
+  const int64_t before = (node.lrn_size - 1) / 2;
+  const int64_t after = node.lrn_size - 1 - before;
+  const at::Tensor squares =
+      at::constant_pad_nd(x.pow(2).unsqueeze(1), {0, 0, 0, 0, before, after}, 0);
+  const at::Tensor mean = at::avg_pool3d(squares, {node.lrn_size, 1, 1}, {1, 1, 1}).squeeze(1);
+  return x / (mean * node.lrn_alpha + node.lrn_bias).pow(node.lrn_beta);
+}
+
+/// One value a channel, shaped to broadcast over dimension `channel_dimension` of x.
+at::Tensor broadcast(const at::Tensor& values, const at::Tensor& x, int64_t channel_dimension) {
+  if (values.numel() == 1) return values;
+  std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
+  shape[static_cast<size_t>(channel_dimension)] = values.numel();
+  return values.view(shape);
+}
+
+/// Nearest of 0, +-1, +-2, .. +-64 in the linear domain; ties to the larger magnitude.
+at::Tensor nearest_power_of_two(const at::Tensor& v) {
+  const at::Tensor magnitude = v.abs();
+  // [3/4 * 2^e, 3/2 * 2^e) is nearest to 2^e.
+  const at::Tensor power = at::exp2(at::floor(at::log2(magnitude.clamp_min(0.75) / 0.75)));
+  const at::Tensor nonzero = (magnitude >= 0.5).to(v.dtype());
+  return at::sign(v) * power.clamp_max(64) * nonzero;
+}
+
+at::Tensor straight_through(const at::Tensor& smooth, const at::Tensor& rounded) {
+  return smooth + (rounded - smooth).detach();
+}
+
+}  // namespace
+
+TorchNet::TorchNet(const Graph& graph, NormMode norms) : graph_(graph), norms_(norms) {
+  for (const Node& node : graph_.nodes) {
+    for (const std::string& input : node.inputs) {
+      const auto found = graph_.weights.find(input);
+      if (found == graph_.weights.end() || parameters_.count(input) != 0) continue;
+      parameters_[input] = to_torch(found->second);
+    }
+    if (node.op == Op::kBatchNorm && norms == NormMode::kBatchStatistics) {
+      const int64_t channels = parameters_.at(node.inputs[1]).numel();
+      buffers_[node.name + "/mean"] = torch::zeros({channels});
+      buffers_[node.name + "/variance"] = torch::ones({channels});
+    }
+  }
+  for (const auto& [tensor, grid] : graph_.quantizations) {
+    graph::Tensor scales{{static_cast<int64_t>(grid.scales.size())}, grid.scales};
+    parameters_[tensor + kScaleSuffix] = to_torch(scales).log();
+  }
+  for (auto& [name, parameter] : parameters_) parameter.requires_grad_(true);
+}
+
+bool TorchNet::is_scale(const std::string& parameter) {
+  const std::string suffix = kScaleSuffix;
+  return parameter.size() > suffix.size() &&
+         parameter.compare(parameter.size() - suffix.size(), suffix.size(), suffix) == 0;
+}
+
+at::Tensor TorchNet::fake_quantized(const std::string& tensor, const at::Tensor& value) const {
+  const auto found = graph_.quantizations.find(tensor);
+  if (found == graph_.quantizations.end()) return value;
+  const Quantization& grid = found->second;
+  const at::Tensor scale = broadcast(parameters_.at(tensor + kScaleSuffix).exp(), value, 0);
+  const at::Tensor inside = at::clamp(value / scale, grid.min(), grid.max());
+  const at::Tensor rounded = grid.code == graph::WeightCode::kPowerOfTwo
+                                 ? nearest_power_of_two(inside.detach())
+                                 : inside.detach().round();
+  return straight_through(inside, rounded) * scale;
+}
+
+at::Tensor TorchNet::weight(const std::string& name) const {
+  return fake_quantized(name, parameters_.at(name));
+}
+
+at::Tensor TorchNet::bias_of(const Node& node) const {
+  return node.inputs.size() > 2 ? parameters_.at(node.inputs[2]) : at::Tensor();
+}
+
+at::Tensor TorchNet::batch_norm(const Node& node, const at::Tensor& x, bool training) {
+  const at::Tensor& scale = parameters_.at(node.inputs[1]);
+  const at::Tensor& shift = parameters_.at(node.inputs[2]);
+  if (norms_ == NormMode::kAffine) return x * broadcast(scale, x, 1) + broadcast(shift, x, 1);
+  return at::batch_norm(x, scale, shift, buffers_.at(node.name + "/mean"),
+                        buffers_.at(node.name + "/variance"), training, kNormMomentum, kNormEpsilon,
+                        false);
+}
+
+at::Tensor TorchNet::run(const Node& node, const at::Tensor& x, bool training) {
+  switch (node.op) {
+    case Op::kConv:
+      return convolution(node, x, weight(node.inputs[1]), bias_of(node));
+    case Op::kGemm: {
+      const at::Tensor product = at::matmul(x, weight(node.inputs[1]).t());
+      return node.inputs.size() > 2 ? product + bias_of(node) : product;
+    }
+    case Op::kBatchNorm:
+      return batch_norm(node, x, training);
+    case Op::kRelu:
+      return at::relu(x);
+    case Op::kClip:
+      return at::clamp(x, node.clip_low, node.clip_high);
+    case Op::kMaxPool:
+      return max_pool(node.window, x);
+    case Op::kAveragePool:
+      return average_pool(node, x);
+    case Op::kGlobalAveragePool:
+      return x.mean({2, 3}, true);
+    case Op::kAdd:
+      return x + values_.at(node.inputs[1]);
+    case Op::kConcat: {
+      std::vector<at::Tensor> parts;
+      for (const std::string& input : node.inputs) parts.push_back(values_.at(input));
+      return at::cat(parts, 1);
+    }
+    case Op::kPadChannels:
+      return at::constant_pad_nd(x, {0, 0, 0, 0, node.pad_before, node.pad_after}, 0);
+    case Op::kSubsample:
+      return x.slice(2, 0, c10::nullopt, node.window.stride_h)
+          .slice(3, 0, c10::nullopt, node.window.stride_w);
+    case Op::kFlatten:
+      return x.flatten(1);
+    case Op::kLrn:
+      return lrn(node, x);
+    case Op::kSoftmax:
+      return node.output == graph_.output ? x : at::softmax(x, 1);
+  }
+  throw std::runtime_error("node " + node.name + ": " + graph::name_of(node.op) +
+                           " cannot be trained");
+}
+
+at::Tensor TorchNet::forward(const at::Tensor& images, bool training) {
+  values_.clear();
+  values_[graph_.input] = fake_quantized(graph_.input, images);
+  for (const Node& node : graph_.nodes) {
+    const at::Tensor y = run(node, values_.at(node.inputs.at(0)), training);
+    values_[node.output] = y.dim() > 0 ? fake_quantized(node.output, y) : y;
+  }
+  const at::Tensor logits = values_.at(graph_.output).flatten(1);
+  values_.clear();
+  return logits;
+}
+
+Graph TorchNet::to_graph() const {
+  Graph result = graph_;
+  for (const auto& [name, parameter] : parameters_) {
+    if (!is_scale(name)) result.weights.at(name).data = to_vector(parameter);
+  }
+  for (auto& [tensor, grid] : result.quantizations) {
+    grid.scales = to_vector(parameters_.at(tensor + kScaleSuffix).exp());
+  }
+  if (norms_ == NormMode::kAffine) return result;
+  for (const Node& node : graph_.nodes) {
+    if (node.op != Op::kBatchNorm) continue;
+    const at::Tensor gain = parameters_.at(node.inputs[1]) /
+                            at::sqrt(buffers_.at(node.name + "/variance") + kNormEpsilon);
+    const at::Tensor shift =
+        parameters_.at(node.inputs[2]) - buffers_.at(node.name + "/mean") * gain;
+    result.weights.at(node.inputs[1]).data = to_vector(gain);
+    result.weights.at(node.inputs[2]).data = to_vector(shift);
+  }
+  return result;
+}
+
+}  // namespace tessera::compress

@@ -1,0 +1,57 @@
+#pragma once
+
+/// A graph executed by libtorch, with gradients. Includes libtorch: for the .cpp files of
+/// tessera_training only.
+
+#include <ATen/ATen.h>
+#include <torch/torch.h>
+
+#include <map>
+#include <string>
+
+#include "graph/graph.hpp"
+
+namespace tessera::compress {
+
+enum class NormMode : uint8_t {
+  kBatchStatistics,  ///< batch norms normalise by the batch in training, by running statistics else
+  kAffine            ///< batch norms are the scale and shift that the graph holds
+};
+
+class TorchNet {
+ public:
+  /// Copies the weights. Where the graph has quantizations, tensors are fake-quantised: rounded to
+  /// the grid going forward, the gradient passed straight through inside the grid's range, and the
+  /// scales are parameters too (held as logarithms, so that a step is relative).
+  /// Throws std::runtime_error naming a node that cannot be executed.
+  TorchNet(const graph::Graph& graph, NormMode norms);
+
+  /// Logits {N, classes} of normalised images {N, C, H, W}. A final softmax is left out.
+  at::Tensor forward(const at::Tensor& images, bool training);
+
+  /// By name: weights as in the graph, scales as "<tensor>/scale".
+  std::map<std::string, at::Tensor>& parameters() { return parameters_; }
+  /// Running statistics of batch norms.
+  std::map<std::string, at::Tensor>& buffers() { return buffers_; }
+
+  static bool is_scale(const std::string& parameter);
+
+  /// The graph with the present weights and scales; running statistics are folded into the scale
+  /// and shift of batch norms.
+  graph::Graph to_graph() const;
+
+ private:
+  at::Tensor run(const graph::Node& node, const at::Tensor& x, bool training);
+  at::Tensor batch_norm(const graph::Node& node, const at::Tensor& x, bool training);
+  at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value) const;
+  at::Tensor weight(const std::string& name) const;
+  at::Tensor bias_of(const graph::Node& node) const;
+
+  graph::Graph graph_;
+  NormMode norms_;
+  std::map<std::string, at::Tensor> parameters_;
+  std::map<std::string, at::Tensor> buffers_;
+  std::map<std::string, at::Tensor> values_;  ///< activations of the running forward pass
+};
+
+}  // namespace tessera::compress

@@ -1,0 +1,132 @@
+#include "compress/train.hpp"
+
+#include <zlib.h>
+
+#include <sstream>
+#include <stdexcept>
+
+#include "compress/trainer.hpp"
+
+namespace tessera::compress {
+namespace {
+
+constexpr int64_t kMaxShiftPixels = 64;
+
+void require(bool good, const std::string& message) {
+  if (!good) throw std::runtime_error("train: " + message);
+}
+
+void check_options(const TrainOptions& options) {
+  require(options.epochs >= 1 && options.epochs <= 100000, "epochs must be in 1..100000");
+  require(options.batch_size >= 1, "batch size must be 1 or more");
+  require(options.learning_rate > 0, "learning rate must be above 0");
+  require(options.momentum >= 0 && options.momentum < 1, "momentum must be in [0, 1)");
+  require(options.weight_decay >= 0, "weight decay must not be negative");
+  require(options.label_smoothing >= 0 && options.label_smoothing < 1,
+          "label smoothing must be in [0, 1)");
+  require(options.shift_pixels >= 0 && options.shift_pixels <= kMaxShiftPixels,
+          "shift must be in 0.." + std::to_string(kMaxShiftPixels) + " pixels");
+  require(options.validation_images >= 0, "validation images must not be negative");
+  require(options.threads >= 1, "threads must be 1 or more");
+}
+
+void check_data(const graph::Graph& net, const data::Dataset& dataset, int64_t held_out) {
+  const graph::Shape images = {dataset.channels, dataset.height, dataset.width};
+  require(net.shapes.at(net.input) == images,
+          dataset.source + " holds images " + graph::to_string(images) + ", the network takes " +
+              graph::to_string(net.shapes.at(net.input)));
+  const int64_t classes = graph::element_count(net.shapes.at(net.output));
+  require(dataset.classes <= classes, dataset.source + " has " + std::to_string(dataset.classes) +
+                                          " classes, the network " + std::to_string(classes));
+  require(held_out < dataset.count,
+          "validation takes all " + std::to_string(dataset.count) + " training images");
+}
+
+uint32_t crc(const void* bytes, size_t size_bytes, uint32_t start) {
+  return static_cast<uint32_t>(crc32_z(start, static_cast<const Bytef*>(bytes), size_bytes));
+}
+
+std::string fingerprint_of(const graph::Graph& net, const data::Dataset& dataset,
+                           const TrainOptions& o) {
+  uint32_t weights = 0;
+  for (const auto& [name, tensor] : net.weights) {
+    weights = crc(name.data(), name.size(), weights);
+    weights = crc(tensor.data.data(), tensor.data.size() * sizeof(float), weights);
+  }
+  uint32_t data = crc(dataset.labels.data(), dataset.labels.size(), 0);
+  data = crc(dataset.images.data(), dataset.images.size(), data);
+  std::ostringstream text;
+  text << net.name << " weights " << weights << " nodes " << net.nodes.size() << " data " << data
+       << " epochs " << o.epochs << " batch " << o.batch_size << " optimizer "
+       << static_cast<int>(o.optimizer) << " schedule " << static_cast<int>(o.schedule) << " rate "
+       << o.learning_rate << " momentum " << o.momentum << " decay " << o.weight_decay
+       << " smoothing " << o.label_smoothing << " shift " << o.shift_pixels << " flip " << o.flip
+       << " mean " << o.zero_mean_input << " validation " << o.validation_images << " seed "
+       << o.seed;
+  return text.str();
+}
+
+/// A batch norm that still has the statistics it was built with has never been trained: it learns
+/// them. Those of a trained file were reduced to a scale and a shift, and are trained as such.
+NormMode norm_mode_of(const graph::Graph& net) {
+  for (const graph::Node& node : net.nodes) {
+    if (node.op != graph::Op::kBatchNorm) continue;
+    for (const float scale : net.weights.at(node.inputs[1]).data) {
+      if (scale != 1) return NormMode::kAffine;
+    }
+    for (const float shift : net.weights.at(node.inputs[2]).data) {
+      if (shift != 0) return NormMode::kAffine;
+    }
+  }
+  return NormMode::kBatchStatistics;
+}
+
+}  // namespace
+
+TrainResult train(const graph::Graph& net, const data::Dataset& train,
+                  const TrainOptions& options) {
+  check_options(options);
+  check_data(net, train, options.validation_images);
+  require(net.quantizations.empty(), net.name + " is quantised already; train the float network");
+  graph::Graph start = net;
+  if (start.normalization.mean.empty()) {
+    start.normalization = measure_normalization(train, options.zero_mean_input);
+  }
+  TorchNet torch_net(start, norm_mode_of(start));
+  LoopOptions loop;
+  loop.train = options;
+  loop.fingerprint = fingerprint_of(start, train, options);
+  Trainer trainer(torch_net, nullptr, train, start.normalization, loop);
+  TrainResult result;
+  result.last = trainer.run();
+  result.resumed_after_epochs = trainer.resumed_after_epochs();
+  result.graph = torch_net.to_graph();
+  return result;
+}
+
+void TorchFineTuner::fine_tune(graph::Graph& quantized, const graph::Graph& original,
+                               const data::Dataset& train, const FineTuneOptions& options,
+                               const std::function<void(double fraction)>& on_progress) {
+  check_data(quantized, train, 0);
+  LoopOptions loop;
+  loop.train.epochs = options.epochs;
+  loop.train.batch_size = options.batch_size;
+  loop.train.optimizer = Optimizer::kAdam;
+  loop.train.learning_rate = options.learning_rate;
+  loop.train.weight_decay = 0;
+  loop.train.label_smoothing = 0;
+  loop.train.shift_pixels = options.shift_pixels;
+  loop.train.flip = options.flip;
+  loop.train.seed = options.seed;
+  loop.train.threads = threads_;
+  loop.train.on_progress = on_progress;
+  loop.scale_learning_rate = options.scale_learning_rate;
+  loop.distillation = options.distillation;
+  check_options(loop.train);
+  TorchNet student(quantized, NormMode::kAffine);
+  TorchNet teacher(original, NormMode::kAffine);
+  Trainer(student, &teacher, train, quantized.normalization, loop).run();
+  quantized = student.to_graph();
+}
+
+}  // namespace tessera::compress

@@ -1,0 +1,100 @@
+#pragma once
+
+/// Training of float networks and fine-tuning of quantised ones. Built only with TESSERA_TORCH, as
+/// the target tessera_training; no libtorch type shows here.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "compress/fine_tune.hpp"
+#include "data/dataset.hpp"
+#include "graph/graph.hpp"
+
+namespace tessera::compress {
+
+enum class Optimizer : uint8_t {
+  kSgd,  ///< Nesterov momentum, weight decay added to the gradient
+  kAdam  ///< betas .9 and .999, decoupled weight decay (AdamW)
+};
+
+enum class Schedule : uint8_t {
+  kCosine,     ///< linear warm-up over the first twentieth, then half a cosine to zero
+  kTriangular  ///< linear up over the first quarter, then linear down to zero
+};
+
+struct EpochReport {
+  int epoch = 0;  ///< 1..epochs
+  int epochs = 0;
+  double train_loss = 0;                ///< mean over the epoch
+  double train_top1_percent = 0;        ///< on the augmented images, while weights move
+  double validation_top1_percent = -1;  ///< below 0: no validation split
+};
+
+struct TrainOptions {
+  int epochs = 50;
+  int batch_size = 128;
+  Optimizer optimizer = Optimizer::kSgd;
+  Schedule schedule = Schedule::kCosine;
+  double learning_rate = 0.05;  ///< peak
+  double momentum = 0.9;
+  double weight_decay = 5e-4;  ///< of weights, not of biases, norms or scales
+  double label_smoothing = 0.05;
+  int shift_pixels = 2;           ///< random shifts by up to this many pixels each way; 0: none
+  bool flip = true;               ///< random left-right flips
+  bool zero_mean_input = false;   ///< normalisation: false keeps black at 0, so that the input is
+                                  ///< unsigned and 8 bits hold it exactly; true subtracts the mean
+  int64_t validation_images = 0;  ///< held out of the training split, only reported
+  uint64_t seed = 1;
+  int threads = 2;
+  std::string checkpoint;  ///< file written after every epoch; empty: none
+  bool restart = false;    ///< ignore an existing checkpoint
+  std::function<void(const EpochReport&)> on_epoch;
+  std::function<void(double fraction)> on_progress;  ///< of the whole run, 0..1, each batch
+};
+
+struct TrainResult {
+  graph::Graph graph;  ///< batch norms with their running statistics
+  EpochReport last;
+  int resumed_after_epochs = 0;  ///< 0: started from the beginning
+};
+
+/// Trains `net` on `train`, and returns the weights after the last epoch (nothing is selected on
+/// any accuracy). Sets the input normalisation from the training split if the network has none.
+/// Same network, data, options and threads give the same bits, interrupted or not: order and
+/// augmentation of an epoch depend on seed and epoch alone.
+/// Throws std::runtime_error for options out of range, images or labels that do not fit the
+/// network, operators that cannot be trained, and a checkpoint of a different run.
+TrainResult train(const graph::Graph& net, const data::Dataset& train, const TrainOptions& options);
+
+/// What the `train` command does.
+struct TrainJob {
+  std::string net;   ///< a name that build_net knows, or an ONNX file to go on from
+  std::string data;  ///< as open_dataset takes it
+  std::string output;
+  TrainOptions options;
+};
+
+struct TrainReport {
+  TrainResult result;
+  double test_top1_percent = 0;  ///< of the written file, on the whole test split, float engine
+  int64_t test_images = 0;
+};
+
+/// Reads data and network, trains, writes the ONNX file, removes the checkpoint (which, unless
+/// named, is OUTPUT.checkpoint).
+TrainReport run_train(TrainJob job);
+
+/// Fine-tunes quantised networks with libtorch.
+class TorchFineTuner : public FineTuner {
+ public:
+  explicit TorchFineTuner(int threads = 2) : threads_(threads) {}
+  void fine_tune(graph::Graph& quantized, const graph::Graph& original, const data::Dataset& train,
+                 const FineTuneOptions& options,
+                 const std::function<void(double fraction)>& on_progress) override;
+
+ private:
+  int threads_;
+};
+
+}  // namespace tessera::compress
