@@ -232,7 +232,7 @@ void Iss::system(const Instruction& i) {
     case Op::kEcall:
       return trap(i, Cause::kEnvironmentCall, 0);
     case Op::kEbreak:
-      return trap(i, Cause::kBreakpoint, i.pc);
+      return trap(i, Cause::kBreakpoint, 0);
     case Op::kIllegal:
       return trap(i, Cause::kIllegalInstruction, i.imm);
     case Op::kMret:
