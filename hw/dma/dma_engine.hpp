@@ -1,0 +1,121 @@
+#pragma once
+
+#include <tlm_utils/simple_initiator_socket.h>
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <systemc>
+#include <tlm>
+#include <vector>
+
+#include "chip/chip.hpp"
+#include "common/clock.hpp"
+#include "common/statistic.hpp"
+#include "common/timed_queue.hpp"
+#include "common/timing_mode.hpp"
+#include "common/transaction_pool.hpp"
+#include "dma/burst_cutter.hpp"
+#include "dma/busy_account.hpp"
+
+namespace tessera::dma {
+
+enum class Direction {
+  kRead,   ///< memory to local
+  kWrite,  ///< local to memory
+};
+
+/// The local side of a transfer: byte x of row y of plane z is data[z * z_stride + y * y_stride +
+/// x]. The caller guarantees that all of it exists until the transfer ends.
+struct LocalView {
+  uint8_t* data = nullptr;
+  int64_t y_stride = 0;
+  int64_t z_stride = 0;
+};
+
+struct TransferResult {
+  tlm::tlm_response_status status = tlm::TLM_OK_RESPONSE;  ///< of the first burst that failed
+  uint64_t failing_address = 0;                            ///< where that burst starts
+  uint64_t bytes = 0;                                      ///< moved by bursts that succeeded
+
+  bool ok() const { return status == tlm::TLM_OK_RESPONSE; }
+};
+
+/// Moves 3-D blocks between memory and a local buffer, several bursts in flight.
+///
+/// Approximately timed, each burst is a four-phase transaction; a new one is issued at a clock edge
+/// as soon as the request channel is free and fewer than `outstanding` are in flight; bursts retire
+/// in order. Loosely timed, bursts are blocking transactions issued at the same
+/// times, at most 2 * max(outstanding, 16) of them ahead of simulated time.
+class DmaEngine : public sc_core::sc_module {
+ public:
+  DmaEngine(const sc_core::sc_module_name& name, const common::Clock& clock,
+            const chip::Dma& config, common::TimingMode mode);
+  ~DmaEngine() override;
+
+  tlm_utils::simple_initiator_socket<DmaEngine> socket;
+
+  /// Performs a transfer; blocks the calling SC_THREAD until its last burst has returned. One at a
+  /// time. After a failed burst no more are issued and those in flight are awaited.
+  TransferResult transfer(const Descriptor3d& descriptor, Direction direction,
+                          const LocalView& local);
+
+  /// Busy time of all transfers so far, the one in progress included up to now.
+  Breakdown breakdown_at_now() const;
+
+  uint64_t bytes_read() const { return bytes_read_; }
+  uint64_t bytes_written() const { return bytes_written_; }
+  uint64_t bursts() const { return bursts_; }
+  std::vector<common::Statistic> statistics() const;
+
+ private:
+  using Transaction = tlm::tlm_generic_payload;
+  static constexpr uint32_t kMaxBurstBytes = 256;
+
+  /// A burst from its issue until it retires.
+  struct Slot {
+    Burst burst;
+    Transaction* transaction = nullptr;
+    std::array<uint8_t, kMaxBurstBytes> data;
+  };
+  /// The transfer in progress.
+  struct Job;
+  enum class Signal { kEndRequest, kResponse };
+  struct Step {
+    Signal signal;
+    Transaction* transaction;
+  };
+
+  void run_approximately_timed(Job& job);
+  void run_loosely_timed(Job& job);
+
+  void pump();
+  void issue(Slot& slot);
+  void on_answer(Transaction& transaction, tlm::tlm_sync_enum answer, const tlm::tlm_phase& phase,
+                 const sc_core::sc_time& delay);
+  tlm::tlm_sync_enum nb_transport_bw(Transaction& transaction, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay);
+
+  Slot& prepare(Job& job);
+  void retire_until(Job& job, const sc_core::sc_time& when);
+  void copy_local(const Job& job, Slot& slot, bool to_local) const;
+
+  common::Clock clock_;
+  chip::Dma config_;
+  common::TimingMode mode_;
+  common::TransactionPool pool_;
+  std::vector<Slot> slots_;  ///< a ring; `first_` is the oldest burst
+  size_t first_ = 0;
+  size_t in_flight_ = 0;
+  bool requesting_ = false;  ///< a request waits for END_REQ
+  Job* job_ = nullptr;
+  common::TimedQueue<Step> steps_;
+  sc_core::sc_event pump_;
+  sc_core::sc_event job_done_;
+  BusyAccount account_;
+  uint64_t bytes_read_ = 0;
+  uint64_t bytes_written_ = 0;
+  uint64_t bursts_ = 0;
+};
+
+}  // namespace tessera::dma

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "chip/chip.hpp"
+
+namespace tessera::memory {
+
+/// Channels take turns every so many bytes of address, so that no aligned burst is split.
+constexpr uint64_t kChannelInterleaveBytes = 256;
+
+struct DramStatistics {
+  uint64_t reads = 0;  ///< transactions
+  uint64_t writes = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t row_hits = 0;       ///< column accesses; hits + misses + conflicts are all of them
+  uint64_t row_misses = 0;     ///< the bank was closed
+  uint64_t row_conflicts = 0;  ///< another row was open
+  uint64_t activates = 0;
+  uint64_t refreshes = 0;  ///< all-bank refreshes, counted when an access finds them due
+};
+
+/// Command timing of DRAM channels, first come first served, rows left open.
+///
+/// Within a channel, addresses run through a row, then the same row of the next bank, then the next
+/// row. A transaction is cut into column accesses of bus_bytes * burst_length bytes. Of each, with
+/// times as in JEDEC data sheets:
+///   - an open row is read at once; a closed bank is activated, tRCD before the column command;
+///   another open row is
+///     precharged before that, tRP earlier, but no sooner than tRAS after its activation, the end
+///     of a read's column slot, or tWR after the last written data;
+///   - data occupy the channel's bus for burst_length / data_rate, from tCAS after the column
+///     command (writes too: write latency is taken as tCAS), in the order of the requests. Banks
+///     other than that of the running access may be prepared meanwhile;
+///   - every tREFI, before the first column command due at or after it, all banks are precharged
+///     and refreshed for tRFC.
+/// Not modelled: tRRD, tFAW, tCCD_L, bus turnaround (tWTR), tRTP beyond the column slot.
+/// Times are picoseconds since zero, those of the data sheet rounded up.
+class DramTiming {
+ public:
+  explicit DramTiming(const chip::Dram& config);
+
+  /// When the last data of [address, address + bytes) have passed the bus, for a request that
+  /// arrives at `arrival_ps`. Calls are served in their order. `bytes` is positive.
+  uint64_t schedule(uint64_t arrival_ps, uint64_t address, uint64_t bytes, bool is_write);
+
+  /// Of one column access that hits an open row on an idle channel.
+  uint64_t row_hit_ps() const { return cas_ps_ + burst_ps_; }
+
+  const DramStatistics& statistics() const { return statistics_; }
+
+ private:
+  struct Bank {
+    bool open = false;
+    uint64_t row = 0;
+    uint64_t column_ready_ps = 0;     ///< earliest column command to the open row
+    uint64_t precharge_ready_ps = 0;  ///< earliest precharge of the open row
+    uint64_t activate_ready_ps = 0;   ///< earliest activation of a closed bank
+  };
+  struct Channel {
+    std::vector<Bank> banks;
+    uint64_t bus_free_ps = 0;
+    uint64_t next_refresh_ps = 0;
+  };
+
+  uint64_t access_column(Channel& channel, uint64_t arrival_ps, uint64_t channel_address,
+                         bool is_write);
+  uint64_t row_ready_ps(const Bank& bank, uint64_t row, uint64_t arrival_ps) const;
+  void open_row(Bank& bank, uint64_t row, uint64_t arrival_ps);
+  void refresh(Channel& channel, uint64_t now_ps);
+
+  uint64_t row_bytes_, banks_, column_bytes_;
+  uint64_t rcd_ps_, rp_ps_, cas_ps_, ras_ps_, wr_ps_, rfc_ps_, refi_ps_, burst_ps_;
+  std::vector<Channel> channels_;
+  DramStatistics statistics_;
+};
+
+}  // namespace tessera::memory

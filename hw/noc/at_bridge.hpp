@@ -1,0 +1,39 @@
+#pragma once
+
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include <systemc>
+#include <tlm>
+
+#include "common/transaction_pool.hpp"
+
+namespace tessera::noc {
+
+/// Turns blocking transport into four-phase non-blocking transport: b_transport first lets the
+/// caller's annotated delay pass, then blocks the calling SC_THREAD until the response is there and
+/// returns with a delay of zero. Several threads may call; their requests follow one another. DMI
+/// and debug transport pass through.
+class AtBridge : public sc_core::sc_module {
+ public:
+  explicit AtBridge(const sc_core::sc_module_name& name);
+
+  tlm_utils::simple_target_socket<AtBridge> target_socket;
+  tlm_utils::simple_initiator_socket<AtBridge> initiator_socket;
+
+ private:
+  struct Pending;
+
+  void b_transport(tlm::tlm_generic_payload& transaction, sc_core::sc_time& delay);
+  tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload& transaction, tlm::tlm_phase& phase,
+                                     sc_core::sc_time& delay);
+  void on_phase(Pending& pending, const tlm::tlm_phase& phase, const sc_core::sc_time& delay);
+  Pending& pending_of(const tlm::tlm_generic_payload& transaction);
+
+  common::TransactionPool pool_;
+  Pending* pending_ = nullptr;  ///< list of the calls in progress
+  bool requesting_ = false;     ///< a request waits for END_REQ
+  sc_core::sc_event request_ended_;
+};
+
+}  // namespace tessera::noc
