@@ -3,8 +3,10 @@
 #include <tlm_utils/simple_initiator_socket.h>
 #include <tlm_utils/simple_target_socket.h>
 
+#include <memory>
 #include <systemc>
 #include <tlm>
+#include <vector>
 
 #include "common/transaction_pool.hpp"
 
@@ -22,17 +24,28 @@ class AtBridge : public sc_core::sc_module {
   tlm_utils::simple_initiator_socket<AtBridge> initiator_socket;
 
  private:
-  struct Pending;
+  /// A call in progress.
+  struct Call {
+    tlm::tlm_generic_payload* transaction = nullptr;  ///< null: not in use
+    bool accepted = false;
+    bool answered = false;
+    sc_core::sc_time answered_at;
+    sc_core::sc_event done;
+  };
 
   void b_transport(tlm::tlm_generic_payload& transaction, sc_core::sc_time& delay);
   tlm::tlm_sync_enum nb_transport_bw(tlm::tlm_generic_payload& transaction, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay);
-  void on_phase(Pending& pending, const tlm::tlm_phase& phase, const sc_core::sc_time& delay);
-  Pending& pending_of(const tlm::tlm_generic_payload& transaction);
+  bool get_direct_mem_ptr(tlm::tlm_generic_payload& transaction, tlm::tlm_dmi& dmi);
+  unsigned transport_dbg(tlm::tlm_generic_payload& transaction);
+  void invalidate_direct_mem_ptr(sc_dt::uint64 start, sc_dt::uint64 end);
+  void on_phase(Call& call, const tlm::tlm_phase& phase, const sc_core::sc_time& delay);
+  Call& unused_call();
+  void end_request(Call& call);
 
   common::TransactionPool pool_;
-  Pending* pending_ = nullptr;  ///< list of the calls in progress
-  bool requesting_ = false;     ///< a request waits for END_REQ
+  std::vector<std::unique_ptr<Call>> calls_;
+  bool requesting_ = false;  ///< a request waits for END_REQ
   sc_core::sc_event request_ended_;
 };
 
