@@ -105,7 +105,7 @@ class Cluster : public sc_core::sc_module {
   void review_watchdog();
   void watchdog();
 
-  uint64_t now_cycles() const { return clock_.cycles_at(sc_core::sc_time_stamp()); }
+  uint64_t now_cycles() const { return clock_.now_cycles(); }
   void account();
   EngineState& state(abi::Engine engine) { return *engines_[static_cast<std::size_t>(engine)]; }
   const EngineState& state(abi::Engine engine) const {

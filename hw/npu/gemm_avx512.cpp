@@ -16,8 +16,8 @@ inline __m512i load(const int16_t* data) { return _mm512_loadu_si512(data); }
 inline __m128i sums_of(const __m512i (&v)[4]) {
   __m128i quarter[4];
   for (int i = 0; i < 4; ++i) {
-    const __m256i half =
-        _mm256_add_epi32(_mm512_castsi512_si256(v[i]), _mm512_extracti64x4_epi64(v[i], 1));
+    const __m256i half = _mm256_add_epi32(_mm512_maskz_extracti64x4_epi64(0xF, v[i], 0),
+                                          _mm512_maskz_extracti64x4_epi64(0xF, v[i], 1));
     quarter[i] = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
   }
   return _mm_hadd_epi32(_mm_hadd_epi32(quarter[0], quarter[1]),

@@ -81,12 +81,8 @@ Memory LocalTransfer::memory(const LocalMemories& memories) const {
   return memories.memory_at(transfer_.local_address, 1).value_or(Memory::kActivations);
 }
 
-uint64_t LocalTransfer::local_address(uint64_t offset) const {
-  const uint64_t row = offset / transfer_.x_bytes;
-  const uint64_t z = row / transfer_.y_count;
-  const uint64_t y = row % transfer_.y_count;
-  return static_cast<uint64_t>(row_address(z, y + transfer_.pad_top)) + transfer_.pad_left +
-         offset % transfer_.x_bytes;
+uint64_t LocalTransfer::first_copied_address() const {
+  return static_cast<uint64_t>(row_address(0, transfer_.pad_top)) + transfer_.pad_left;
 }
 
 }  // namespace tessera::npu

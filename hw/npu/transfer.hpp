@@ -23,7 +23,7 @@ class LocalTransfer {
   /// allowed and there is some.
   std::optional<Fault> check(const LocalMemories& memories, bool padding_allowed) const;
 
-  /// Whether anything moves or is filled.
+  /// Whether nothing moves and nothing is filled.
   bool empty() const { return copied_bytes() == 0 && frame_bytes() == 0; }
   uint64_t copied_bytes() const;
   uint64_t frame_bytes() const;
@@ -35,12 +35,8 @@ class LocalTransfer {
   /// The memory of a transfer that passed the check and is not empty.
   Memory memory(const LocalMemories& memories) const;
 
-  /// Local address of the copied byte number `offset`, in the order x, y, z.
-  uint64_t local_address(uint64_t offset) const;
-  /// Copied bytes from `offset` to the end of its row.
-  uint64_t row_rest(uint64_t offset) const {
-    return transfer_.x_bytes - offset % transfer_.x_bytes;
-  }
+  /// Local address of the first copied byte; there is at least one.
+  uint64_t first_copied_address() const;
 
  private:
   uint64_t row_bytes() const;  ///< with padding

@@ -1,0 +1,254 @@
+#include "npu/cluster.hpp"
+#include "npu/transfer.hpp"
+
+namespace tessera::npu {
+
+namespace {
+constexpr abi::Engine kAllEngines[] = {abi::Engine::kLoad, abi::Engine::kCompute,
+                                       abi::Engine::kStore};
+}
+
+void Cluster::account() {
+  const auto seen = [](const dma::DmaEngine& engine) {
+    const dma::Breakdown breakdown = engine.breakdown_at_now();
+    return TransferCycles{breakdown.dram_cycles, breakdown.noc_cycles};
+  };
+  accounting_.advance(now_cycles(), seen(load_dma_), seen(store_dma_));
+}
+
+void Cluster::run_engine(abi::Engine engine) {
+  while (true) {
+    take_command(engine);
+    const uint32_t epoch = epoch_;
+    if (take_tokens(engine, epoch)) execute(engine, epoch);
+    idle(engine);
+  }
+}
+
+/// Returns with a command in hand.
+void Cluster::take_command(abi::Engine engine) {
+  EngineState& e = state(engine);
+  while (true) {
+    if (!failed()) {
+      if (const auto bad = e.fifo.bad_header()) {
+        fail(engine, {abi::NpuError::kBadOpcode, bad->header}, bad->tag);
+      } else if (e.fifo.has_command()) {
+        break;
+      }
+    }
+    wait(e.wake);
+  }
+  account();
+  e.command = e.fifo.pop();
+  e.activity = Activity::kWaiting;
+  e.missing = 0;
+  if (engine == abi::Engine::kCompute) accounting_.compute_takes(abi::tag_layer(e.command.tag));
+  e.space.notify(sc_core::SC_ZERO_TIME);
+  update_interrupt();
+  review_watchdog();
+}
+
+/// False if the epoch ended before the tokens came.
+bool Cluster::take_tokens(abi::Engine engine, uint32_t epoch) {
+  EngineState& e = state(engine);
+  const uint32_t mask = e.command.header.wait_mask;
+  while (epoch == epoch_ && (e.missing = tokens_.missing(engine, mask)) != 0) {
+    account();
+    if (engine == abi::Engine::kCompute) accounting_.compute_waits(e.missing);
+    review_watchdog();
+    wait(e.wake);
+  }
+  if (epoch != epoch_) return false;
+  tokens_.take(engine, mask);
+  return true;
+}
+
+void Cluster::execute(abi::Engine engine, uint32_t epoch) {
+  EngineState& e = state(engine);
+  account();
+  e.activity = Activity::kWorking;
+  if (engine != abi::Engine::kCompute) accounting_.set_transfer_busy(engine, true);
+  review_watchdog();
+  switch (e.command.header.opcode) {
+    case abi::Opcode::kConfigure:
+      execute_configure(e.command, epoch);
+      break;
+    case abi::Opcode::kRun:
+      execute_run(e.command, epoch);
+      break;
+    case abi::Opcode::kLoad:
+    case abi::Opcode::kStore:
+      execute_transfer(engine, e.command, epoch);
+      break;
+  }
+  if (epoch == epoch_) complete(engine);
+}
+
+void Cluster::complete(abi::Engine engine) {
+  const Command& command = state(engine).command;
+  if (!tokens_.give(engine, command.header.signal_mask)) {
+    fail(engine, {abi::NpuError::kTokenOverflow, command.header.signal_mask}, command.tag);
+    return;
+  }
+  for (const abi::Engine other : kAllEngines) {
+    if ((command.header.signal_mask & abi::engine_bit(other)) != 0) {
+      state(other).wake.notify(sc_core::SC_ZERO_TIME);
+    }
+  }
+  if (command.header.notify) {
+    ++notify_count_;
+    irq_events_ |= abi::kIrqNotify;
+    update_interrupt();
+  }
+}
+
+void Cluster::idle(abi::Engine engine) {
+  account();
+  state(engine).activity = Activity::kIdle;
+  if (engine == abi::Engine::kCompute) {
+    accounting_.compute_idles();
+  } else {
+    accounting_.set_transfer_busy(engine, false);
+  }
+  review_watchdog();
+}
+
+/// False if the epoch ended meanwhile.
+bool Cluster::wait_cycles(uint64_t cycles, uint32_t epoch) {
+  if (cycles != 0 && epoch == epoch_) wait(clock_.cycles(cycles), aborted_);
+  return epoch == epoch_;
+}
+
+void Cluster::execute_configure(const Command& command, uint32_t epoch) {
+  const auto next = command.payload_as<abi::ComputeConfig>();
+  if (const auto fault = check_config(next)) {
+    return fail(abi::Engine::kCompute, *fault, command.tag);
+  }
+  accounting_.compute_configures();
+  const uint64_t ready = chip::configuration_ready(command.whole_cycle, configuration_taken_cycle_);
+  const uint64_t now = now_cycles();
+  const bool mode_changes = !configured_ || chip::switches_mode(config_, next);
+  const uint64_t cycles = (ready > now ? ready - now : 0) + chip::switch_cycles(mode_changes);
+  if (!wait_cycles(cycles, epoch)) return;
+  config_ = next;
+  configured_ = true;
+  configuration_taken_cycle_ = now_cycles();
+  EventCounts events;
+  events.configurations = 1;
+  accounting_.count(abi::tag_layer(command.tag), events);
+}
+
+void Cluster::execute_run(const Command& command, uint32_t epoch) {
+  if (!configured_) {
+    return fail(abi::Engine::kCompute, {abi::NpuError::kNotConfigured, 0}, command.tag);
+  }
+  const ComputeUnit::Run run = compute_unit_.run(config_, command.payload_as<abi::ComputeRun>());
+  if (run.fault) return fail(abi::Engine::kCompute, *run.fault, command.tag);
+  accounting_.compute_runs(run.cycles.compute());
+  if (!wait_cycles(run.cycles.total, epoch)) return;
+  compute_unit_.commit();
+  accounting_.count(abi::tag_layer(command.tag), run.events);
+}
+
+void Cluster::execute_transfer(abi::Engine engine, const Command& command, uint32_t epoch) {
+  const bool is_load = engine == abi::Engine::kLoad;
+  const auto transfer = command.payload_as<abi::Transfer>();
+  const LocalTransfer local(transfer);
+  if (const auto fault = local.check(memories_, is_load)) return fail(engine, *fault, command.tag);
+  if (local.empty()) return;
+
+  EventCounts events;
+  auto& local_bytes = is_load ? events.scratchpad_bytes_written : events.scratchpad_bytes_read;
+  local_bytes[static_cast<std::size_t>(local.memory(memories_))] =
+      local.frame_bytes() + local.copied_bytes();
+  (is_load ? events.dram_bytes_read : events.dram_bytes_written) = local.copied_bytes();
+  if (is_load) {
+    local.fill_frame(memories_);
+    if (!wait_cycles(local.frame_cycles(), epoch)) return;
+  }
+  if (local.copied_bytes() != 0) {
+    const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
+                                       transfer.y_count,       transfer.z_count,
+                                       transfer.y_dram_stride, transfer.z_dram_stride};
+    const dma::LocalView view{memories_.at(local.first_copied_address()), transfer.y_local_stride,
+                              transfer.z_local_stride};
+    const dma::TransferResult result =
+        is_load ? load_dma_.transfer(descriptor, dma::Direction::kRead, view)
+                : store_dma_.transfer(descriptor, dma::Direction::kWrite, view);
+    if (epoch != epoch_) return;
+    if (!result.ok()) {
+      const auto address = static_cast<uint32_t>(result.failing_address);
+      return fail(engine, {abi::NpuError::kBusError, address}, command.tag);
+    }
+  }
+  accounting_.count(abi::tag_layer(command.tag), events);
+}
+
+void Cluster::fail(abi::Engine engine, Fault fault, uint32_t tag) {
+  if (failed()) return;
+  account();
+  error_ = {fault.error, engine, tag, fault.info};
+  irq_events_ |= abi::kIrqError;
+  ++epoch_;
+  for (const abi::Engine each : kAllEngines) {
+    state(each).fifo.clear();
+    state(each).wake.notify(sc_core::SC_ZERO_TIME);
+    state(each).space.notify(sc_core::SC_ZERO_TIME);
+  }
+  aborted_.notify(sc_core::SC_ZERO_TIME);
+  update_interrupt();
+  review_watchdog();
+}
+
+/// Engines that will get on without new commands: those that work, those that have a command to
+/// take, and those whose missing tokens can all come from such engines.
+uint32_t Cluster::productive_engines() const {
+  uint32_t productive = 0;
+  for (const abi::Engine engine : kAllEngines) {
+    const EngineState& e = state(engine);
+    const bool takes = e.activity == Activity::kIdle && e.fifo.has_command();
+    const bool holds_all = e.activity == Activity::kWaiting && e.missing == 0;
+    if (e.activity == Activity::kWorking || takes || holds_all) {
+      productive |= abi::engine_bit(engine);
+    }
+  }
+  for (int round = 0; round < abi::kEngineCount; ++round) {
+    for (const abi::Engine engine : kAllEngines) {
+      const EngineState& e = state(engine);
+      if (e.activity == Activity::kWaiting && (e.missing & ~productive) == 0) {
+        productive |= abi::engine_bit(engine);
+      }
+    }
+  }
+  return productive;
+}
+
+uint32_t Cluster::stuck_engines() const {
+  const uint32_t productive = productive_engines();
+  uint32_t stuck = 0;
+  for (const abi::Engine engine : kAllEngines) {
+    const bool waits = state(engine).activity == Activity::kWaiting;
+    if (waits && (productive & abi::engine_bit(engine)) == 0) stuck |= abi::engine_bit(engine);
+  }
+  return stuck;
+}
+
+/// Starts the countdown to a token underflow anew after every change of state.
+void Cluster::review_watchdog() {
+  watchdog_event_.cancel();
+  if (token_timeout_ != 0 && !failed() && stuck_engines() != 0) {
+    watchdog_event_.notify(clock_.cycles(token_timeout_));
+  }
+}
+
+void Cluster::watchdog() {
+  const uint32_t stuck = stuck_engines();
+  for (const abi::Engine engine : kAllEngines) {
+    if ((stuck & abi::engine_bit(engine)) == 0) continue;
+    const Command& command = state(engine).command;
+    fail(engine, {abi::NpuError::kTokenUnderflow, command.header.wait_mask}, command.tag);
+    return;
+  }
+}
+
+}  // namespace tessera::npu
