@@ -49,6 +49,10 @@ class ClockedPe {
 
   /// One rising edge. Throws ModeError for an impossible mode, whether or not the step is valid.
   virtual PeOutputs clock(const PeInputs& inputs) = 0;
+
+  /// Inverts bit `bit` (0..47) of the accumulator register between two edges: a soft error, by
+  /// which checkers are checked.
+  virtual void flip_accumulator_bit(int bit) = 0;
 };
 
 /// The model PE behind the RTL's pipeline: two stages of delay, then the accumulator.
@@ -57,6 +61,7 @@ class ModelPe final : public ClockedPe {
   ModelPe();
   void reset() override;
   PeOutputs clock(const PeInputs& inputs) override;
+  void flip_accumulator_bit(int bit) override { pe_.flip_accumulator_bit(bit); }
 
   /// The PE at the end of the pipeline, for its statistics.
   const Pe& pe() const { return pe_; }

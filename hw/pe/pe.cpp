@@ -23,4 +23,8 @@ void Pe::clear() {
   overflow_ = false;
 }
 
+void Pe::flip_accumulator_bit(int bit) {
+  accumulator_ = wrap_accumulator(accumulator_ ^ (int64_t{1} << bit));
+}
+
 }  // namespace tessera::pe

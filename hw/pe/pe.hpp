@@ -36,6 +36,9 @@ class Pe {
   /// Sets the accumulator to zero and lowers the overflow flag.
   void clear();
 
+  /// Inverts accumulator bit `bit` (0..47): a soft error.
+  void flip_accumulator_bit(int bit);
+
   /// 48-bit two's complement, sign-extended.
   int64_t accumulator() const { return accumulator_; }
 
