@@ -4,7 +4,6 @@
 #include <benchmark/benchmark.h>
 
 #include <cstdint>
-#include <memory>
 #include <random>
 #include <vector>
 
@@ -43,14 +42,22 @@ void clock_pe(benchmark::State& state, const char* mode_name) {
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kCycles));
 }
 
-BENCHMARK_CAPTURE(clock_pe<rtl::VerilatedPe>, a16w16s, "a16w16s");
-BENCHMARK_CAPTURE(clock_pe<rtl::VerilatedPe>, a8w8u, "a8w8u");
-BENCHMARK_CAPTURE(clock_pe<rtl::VerilatedPe>, a2w2u, "a2w2u");
-BENCHMARK_CAPTURE(clock_pe<rtl::VerilatedPe>, a8p4u, "a8p4u");
-BENCHMARK_CAPTURE(clock_pe<pe::ModelPe>, a16w16s, "a16w16s");
-BENCHMARK_CAPTURE(clock_pe<pe::ModelPe>, a8w8u, "a8w8u");
-BENCHMARK_CAPTURE(clock_pe<pe::ModelPe>, a2w2u, "a2w2u");
-BENCHMARK_CAPTURE(clock_pe<pe::ModelPe>, a8p4u, "a8p4u");
+void rtl_pe(benchmark::State& state, const char* mode_name) {
+  clock_pe<rtl::VerilatedPe>(state, mode_name);
+}
+
+void model_pe(benchmark::State& state, const char* mode_name) {
+  clock_pe<pe::ModelPe>(state, mode_name);
+}
+
+BENCHMARK_CAPTURE(rtl_pe, a16w16s, "a16w16s");
+BENCHMARK_CAPTURE(rtl_pe, a8w8u, "a8w8u");
+BENCHMARK_CAPTURE(rtl_pe, a2w2u, "a2w2u");
+BENCHMARK_CAPTURE(rtl_pe, a8p4u, "a8p4u");
+BENCHMARK_CAPTURE(model_pe, a16w16s, "a16w16s");
+BENCHMARK_CAPTURE(model_pe, a8w8u, "a8w8u");
+BENCHMARK_CAPTURE(model_pe, a2w2u, "a2w2u");
+BENCHMARK_CAPTURE(model_pe, a8p4u, "a8p4u");
 
 }  // namespace
 }  // namespace tessera
