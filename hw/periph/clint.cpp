@@ -94,7 +94,6 @@ void Clint::write(uint32_t offset, uint32_t, uint32_t value, const sc_core::sc_t
     case kMtimecmp:
     case kMtimecmpHigh:
       mtimecmp_ = with_half(mtimecmp_, high, value);
-      timer_armed_ = true;
       break;
     case kMtime:
     case kMtimeHigh: {
@@ -112,9 +111,9 @@ void Clint::timer_process() { update_timer(); }
 
 void Clint::update_timer() {
   const sc_core::sc_time now = sc_core::sc_time_stamp();
-  const bool level = timer_armed_ && ticks_at(now) >= mtimecmp_;
+  const bool level = ticks_at(now) >= mtimecmp_;
   timer_event_.cancel();
-  if (timer_armed_ && !level) {
+  if (!level) {
     // mtime reaches mtimecmp at this many ticks of simulated time; beyond 2^64 it never does.
     const uint64_t due_ticks = mtimecmp_ - mtime_offset_;
     const uint64_t limit = UINT64_MAX / tick().value();

@@ -1,6 +1,7 @@
 # Start code of the bare-metal test programs: registers are cleared, so that what is dumped does
 # not depend on who started the program.
 .section .text.start, "ax"
+.option norelax
 .globl _start
 _start:
   la sp, __stack_top
