@@ -79,26 +79,38 @@ class DmaEngine : public sc_core::sc_module {
     std::array<uint8_t, kMaxBurstBytes> data;
   };
   /// The transfer in progress.
-  struct Job;
-  enum class Signal { kEndRequest, kResponse };
+  struct Job {
+    Descriptor3d descriptor;
+    Direction direction;
+    LocalView local;
+    BurstCutter cutter;
+    TransferResult result;
+    bool failed = false;  ///< issue no more
+
+    bool all_issued() const { return failed || cutter.done(); }
+  };
+  /// What a target has answered, to be acted on when its delay has passed.
+  enum class Signal { kEndRequest, kResponse, kResponseToEnd };
   struct Step {
-    Signal signal;
-    Transaction* transaction;
+    Signal signal = Signal::kEndRequest;
+    Transaction* transaction = nullptr;
   };
 
   void run_approximately_timed(Job& job);
   void run_loosely_timed(Job& job);
 
   void pump();
-  void issue(Slot& slot);
-  void on_answer(Transaction& transaction, tlm::tlm_sync_enum answer, const tlm::tlm_phase& phase,
-                 const sc_core::sc_time& delay);
+  void send_request(Slot& slot);
+  void on_phase(Transaction& transaction, const tlm::tlm_phase& phase, const sc_core::sc_time& when,
+                Signal response);
   tlm::tlm_sync_enum nb_transport_bw(Transaction& transaction, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay);
 
-  Slot& prepare(Job& job);
+  Slot& slot(size_t age) { return slots_[(first_ + age) % slots_.size()]; }
+  const Slot& slot(size_t age) const { return slots_[(first_ + age) % slots_.size()]; }
+  Slot& add_burst(Job& job);
   void retire_until(Job& job, const sc_core::sc_time& when);
-  void copy_local(const Job& job, Slot& slot, bool to_local) const;
+  void retire_oldest(Job& job);
 
   common::Clock clock_;
   chip::Dma config_;
@@ -107,10 +119,9 @@ class DmaEngine : public sc_core::sc_module {
   std::vector<Slot> slots_;  ///< a ring; `first_` is the oldest burst
   size_t first_ = 0;
   size_t in_flight_ = 0;
-  bool requesting_ = false;  ///< a request waits for END_REQ
+  Transaction* requesting_ = nullptr;  ///< it waits for END_REQ
   Job* job_ = nullptr;
   common::TimedQueue<Step> steps_;
-  sc_core::sc_event pump_;
   sc_core::sc_event job_done_;
   BusyAccount account_;
   uint64_t bytes_read_ = 0;

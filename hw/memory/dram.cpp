@@ -23,6 +23,7 @@ Dram::Dram(const sc_core::sc_module_name& name, const chip::Dram& config,
 /// Moves the data and returns when the access is complete: at the first clock edge at or after its
 /// last data. What is refused costs no time.
 sc_time Dram::serve(Transaction& transaction, const sc_time& arrival) {
+  common::stamp_once(transaction, &common::BurstTrace::delivered, arrival);
   store_.access(transaction);
   sc_time served = clock_.next_edge(arrival);
   const bool moves_data = transaction.get_command() != tlm::TLM_IGNORE_COMMAND;
