@@ -16,7 +16,7 @@ struct FineTuneOptions {
   double learning_rate = 1e-3;        ///< peak of a cosine, Adam
   double scale_learning_rate = 1e-3;  ///< of the logarithms of the grids' scales; 0: frozen
   double distillation = 0.5;  ///< weight of the original network's outputs in the loss, 0..1
-  int shift_pixels = 2;
+  int shift_pixels = 1;
   bool flip = true;
   uint64_t seed = 1;
 };

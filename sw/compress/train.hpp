@@ -32,14 +32,14 @@ struct EpochReport {
 };
 
 struct TrainOptions {
-  int epochs = 50;
+  int epochs = 30;
   int batch_size = 128;
-  Optimizer optimizer = Optimizer::kSgd;
+  Optimizer optimizer = Optimizer::kAdam;
   Schedule schedule = Schedule::kCosine;
-  double learning_rate = 0.05;  ///< peak
-  double momentum = 0.9;
-  double weight_decay = 5e-4;  ///< of weights, not of biases, norms or scales
-  double label_smoothing = 0.05;
+  double learning_rate = 3e-3;  ///< peak
+  double momentum = 0.9;        ///< of SGD
+  double weight_decay = 0.01;   ///< of weights, not of biases, norms or scales
+  double label_smoothing = 0;
   int shift_pixels = 2;           ///< random shifts by up to this many pixels each way; 0: none
   bool flip = true;               ///< random left-right flips
   bool zero_mean_input = false;   ///< normalisation: false keeps black at 0, so that the input is

@@ -1,0 +1,152 @@
+#include "compress/compress.hpp"
+
+#include <stdexcept>
+
+#include "compress/calibrate.hpp"
+#include "compress/fold.hpp"
+#include "compress/measure.hpp"
+#include "compress/quantize.hpp"
+#include "graph/integer_network.hpp"
+#include "graph/onnx_io.hpp"
+
+namespace tessera::compress {
+namespace {
+
+using graph::Graph;
+
+constexpr int64_t kBytesPerFloat = 4;
+constexpr int64_t kBytesPerBias = 4;
+constexpr int64_t kBytesPerRescale = 3;  // 16 bit multiplier, 8 bit shift
+constexpr int64_t kFloatBits = 32;
+
+Progress stage(const CompressOptions& options, const std::string& name) {
+  if (!options.on_progress) return {};
+  options.on_progress(name, 0);
+  return [&options, name](double fraction) { options.on_progress(name, fraction); };
+}
+
+void check_fit(const Graph& net, const data::Dataset& dataset) {
+  const graph::Shape images = {dataset.channels, dataset.height, dataset.width};
+  if (net.shapes.at(net.input) == images) return;
+  throw std::runtime_error(dataset.source + " holds images " + graph::to_string(images) + ", " +
+                           net.name + " takes " + graph::to_string(net.shapes.at(net.input)));
+}
+
+void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
+           const data::Dataset& test, const CompressOptions& options) {
+  if (!net.quantizations.empty()) {
+    throw std::runtime_error("network " + net.name +
+                             " is quantised already; compress the float network");
+  }
+  if (net.normalization.mean.empty()) {
+    throw std::runtime_error("network " + net.name +
+                             " does not say how its input is normalised (ONNX metadata "
+                             "tessera.input_mean, tessera.input_std)");
+  }
+  if (recipe.finetune.epochs > 0 && options.fine_tuner == nullptr) {
+    throw std::runtime_error(recipe.file +
+                             ": finetune needs libtorch, which this build is without "
+                             "(TESSERA_TORCH); remove the key or use another build");
+  }
+  check_fit(net, train);
+  check_fit(net, test);
+}
+
+void fine_tune(Graph& quantized, const Graph& original, const Recipe& recipe,
+               const data::Dataset& train, const CompressOptions& options) {
+  if (recipe.finetune.epochs == 0) return;
+  FineTuneOptions tuning = recipe.finetune;
+  if (recipe.radix_point) tuning.scale_learning_rate = 0;
+  options.fine_tuner->fine_tune(quantized, original, train, tuning, stage(options, "fine-tune"));
+}
+
+/// MACs of a layer, from its shapes.
+int64_t mac_count(const graph::IntegerLayer& layer, const graph::IntegerTensor& output) {
+  const auto per_channel = static_cast<int64_t>(layer.weights.size()) / output.channels;
+  return per_channel * output.channels * output.height * output.width;
+}
+
+void describe_layers(const graph::IntegerNetwork& network, CompressReport& report) {
+  for (const graph::IntegerLayer& layer : network.layers) {
+    if (layer.op != graph::IntegerOp::kConv) continue;
+    const graph::IntegerTensor& x = network.tensors[static_cast<size_t>(layer.inputs[0])];
+    const graph::IntegerTensor& y = network.tensors[static_cast<size_t>(layer.output)];
+    LayerReport entry;
+    entry.name = layer.name;
+    entry.op = x.height * x.width == layer.window.kernel_h * layer.window.kernel_w &&
+                       y.height * y.width == 1
+                   ? "fully connected"
+                   : "convolution";
+    entry.weight_bits = layer.weight_bits;
+    entry.activation_bits = x.bits;
+    entry.activation_signed = x.is_signed;
+    entry.power_of_two = layer.p4;
+    entry.weights = static_cast<int64_t>(layer.weights.size());
+    entry.macs = mac_count(layer, y);
+    report.layers.push_back(entry);
+
+    const auto channels = static_cast<int64_t>(layer.bias.size());
+    const int64_t layer_bits = entry.weights * entry.weight_bits;
+    report.weight_bits += layer_bits;
+    report.integer_size_bytes +=
+        (layer_bits + 7) / 8 + channels * (kBytesPerBias + kBytesPerRescale);
+    report.bit_operations += entry.macs * entry.weight_bits * entry.activation_bits;
+    report.float_bit_operations += entry.macs * kFloatBits * kFloatBits;
+  }
+}
+
+}  // namespace
+
+CompressResult compress(const Graph& net, const Recipe& recipe, const data::Dataset& train,
+                        const data::Dataset& test, const CompressOptions& options) {
+  check(net, recipe, train, test, options);
+  Graph folded = net;
+  fold_batch_norm(folded);
+  const std::vector<LayerFormat> formats = layer_formats(folded, recipe);
+  const std::vector<ActivationGroup> groups = activation_groups(folded, recipe, formats);
+
+  CompressResult result;
+  CompressReport& report = result.report;
+  report.net = net.name;
+  report.recipe = recipe.name;
+  report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
+                                            stage(options, "measure float"));
+
+  stage(options, "calibrate");
+  const Observations observations = observe(folded, groups, train, recipe.calibration_images);
+  result.graph = folded;
+  quantize_activations(result.graph, groups, observations, recipe);
+  quantize_weights(result.graph, formats, recipe);
+  fine_tune(result.graph, folded, recipe, train, options);
+  settle_weights(result.graph, recipe.radix_point);
+  set_rounding(result.graph, recipe.rounding);
+
+  // Measured on what a reader of the file gets, not on what is in memory here.
+  const Graph written = graph::parse_onnx(graph::serialize_onnx(result.graph), "the result");
+  const graph::IntegerNetwork network = graph::lower(written);
+  report.integer_top1_percent = measure_integer(network, test, options.test_images, options.threads,
+                                                stage(options, "measure integer"));
+  report.test_images =
+      options.test_images > 0 ? std::min(options.test_images, test.count) : test.count;
+  for (const auto& [name, tensor] : net.weights) {
+    report.parameters += static_cast<int64_t>(tensor.data.size());
+  }
+  report.float_size_bytes = report.parameters * kBytesPerFloat;
+  describe_layers(network, report);
+  return result;
+}
+
+CompressReport run_compress(const CompressJob& job) {
+  const Recipe recipe = load_recipe(job.recipe);
+  const Graph net = graph::read_onnx(job.net);
+  const graph::Shape& input = net.shapes.at(net.input);
+  std::optional<data::ImageShape> shape;
+  if (input.size() == 3) shape = data::ImageShape{input[0], input[1], input[2]};
+  const data::Dataset train = data::open_dataset(job.data, data::Split::kTrain, shape);
+  const data::Dataset test = data::open_dataset(job.data, data::Split::kTest, shape);
+  const CompressResult result = compress(net, recipe, train, test, job.options);
+  graph::write_onnx(result.graph, job.output);
+  return result.report;
+}
+
+}  // namespace tessera::compress

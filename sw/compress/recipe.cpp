@@ -1,0 +1,123 @@
+#include "compress/recipe.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+#include "compress/builtin_recipes.hpp"
+#include "compress/yaml_map.hpp"
+
+namespace tessera::compress {
+namespace {
+
+using graph::WeightCode;
+
+constexpr int kMinBits = 2, kMaxBits = 16;
+constexpr int kPowerOfTwoBits = 4;
+const std::vector<std::string> kCodes = {"twos-complement", "power-of-two"};
+const std::vector<std::string> kThresholds = {"max", "mse", "kl"};
+
+int bits(YamlMap& map, const std::string& name, const std::optional<int64_t>& otherwise = {}) {
+  return static_cast<int>(map.integer(name, kMinBits, kMaxBits, otherwise));
+}
+
+void check_code_bits(YamlMap& map, const std::string& key, WeightCode code, int weight_bits) {
+  if (code == WeightCode::kPowerOfTwo && weight_bits != kPowerOfTwoBits) {
+    map.fail(key, "must be 4 for power-of-two weights, got " + std::to_string(weight_bits));
+  }
+}
+
+void read_weights(YamlMap map, Recipe& recipe) {
+  recipe.weight_bits = bits(map, "bits");
+  recipe.weight_code = static_cast<WeightCode>(map.choice("code", kCodes, 0));
+  check_code_bits(map, "bits", recipe.weight_code, recipe.weight_bits);
+  recipe.weight_threshold = static_cast<Threshold>(map.choice("threshold", {"max", "mse"}, 1));
+  recipe.per_channel = map.boolean("per_channel", true);
+  map.finish();
+}
+
+void read_activations(YamlMap map, Recipe& recipe) {
+  recipe.activation_bits = bits(map, "bits");
+  recipe.activation_threshold = static_cast<Threshold>(map.choice("threshold", kThresholds, 1));
+  map.finish();
+}
+
+LayerRule read_rule(YamlMap map) {
+  LayerRule rule;
+  rule.line = map.line();
+  rule.match = map.text("match");
+  if (map.has("weight_bits")) rule.weight_bits = bits(map, "weight_bits");
+  if (map.has("activation_bits")) rule.activation_bits = bits(map, "activation_bits");
+  if (map.has("code")) {
+    rule.code = static_cast<WeightCode>(map.choice("code", kCodes));
+    if (rule.code == WeightCode::kPowerOfTwo) {
+      rule.weight_bits = rule.weight_bits.value_or(kPowerOfTwoBits);
+      check_code_bits(map, "weight_bits", *rule.code, *rule.weight_bits);
+    }
+  }
+  map.finish();
+  if (!rule.weight_bits && !rule.activation_bits && !rule.code) {
+    map.fail("match", "changes nothing: give weight_bits, activation_bits or code");
+  }
+  return rule;
+}
+
+FineTuneOptions read_finetune(YamlMap map) {
+  FineTuneOptions options;
+  options.epochs = static_cast<int>(map.integer("epochs", 1, 10000));
+  options.batch_size = static_cast<int>(map.integer("batch_size", 1, 65536, options.batch_size));
+  options.learning_rate = map.number("learning_rate", 1e-9, 10, options.learning_rate);
+  options.scale_learning_rate =
+      map.number("scale_learning_rate", 0, 10, options.scale_learning_rate);
+  options.distillation = map.number("distillation", 0, 1, options.distillation);
+  options.shift_pixels = static_cast<int>(map.integer("shift_pixels", 0, 64, options.shift_pixels));
+  options.flip = map.boolean("flip", options.flip);
+  options.seed = static_cast<uint64_t>(map.integer("seed", 0, INT64_MAX, 1));
+  map.finish();
+  return options;
+}
+
+}  // namespace
+
+Recipe parse_recipe(const std::string& yaml, const std::string& file) {
+  YamlMap map(parse_yaml(yaml, file), file, "");
+  Recipe recipe;
+  recipe.file = file;
+  recipe.name = map.text("name");
+  read_weights(map.map("weights"), recipe);
+  read_activations(map.map("activations"), recipe);
+  recipe.logits_bits = bits(map, "logits_bits", recipe.logits_bits);
+  recipe.radix_point = map.boolean("radix_point", false);
+  recipe.rounding =
+      static_cast<graph::Rounding>(map.choice("rounding", {"half-up", "stochastic"}, 0));
+  recipe.calibration_images =
+      map.integer("calibration_images", 1, 1000000, recipe.calibration_images);
+  for (const YamlMap& rule : map.maps("layers")) recipe.layers.push_back(read_rule(rule));
+  if (map.has("finetune")) recipe.finetune = read_finetune(map.map("finetune"));
+  map.finish();
+  return recipe;
+}
+
+std::vector<std::string> recipe_names() {
+  std::vector<std::string> names;
+  for (const BuiltinRecipe& recipe : builtin_recipes()) names.emplace_back(recipe.name);
+  return names;
+}
+
+Recipe load_recipe(const std::string& name_or_path) {
+  for (const BuiltinRecipe& recipe : builtin_recipes()) {
+    if (name_or_path == recipe.name) return parse_recipe(recipe.yaml, name_or_path + ".yaml");
+  }
+  if (std::filesystem::is_regular_file(name_or_path)) {
+    std::ifstream file(name_or_path, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return parse_recipe(text.str(), name_or_path);
+  }
+  std::string known;
+  for (const std::string& name : recipe_names()) known += (known.empty() ? "" : ", ") + name;
+  throw std::runtime_error("recipe " + name_or_path + ": no such file, and not one of " + known);
+}
+
+}  // namespace tessera::compress

@@ -1,0 +1,63 @@
+#pragma once
+
+/// A recipe: what `compress` does to a network, as YAML. Keys (docs/compress.md):
+///
+///   name:               text
+///   weights:            {bits: 2..16, threshold: max | mse, code: twos-complement | power-of-two,
+///                        per_channel: true | false}
+///   activations:        {bits: 2..16, threshold: max | mse | kl}
+///   logits_bits:        2..16, default 16
+///   radix_point:        true: every scale is a power of two
+///   rounding:           half-up | stochastic
+///   calibration_images: 1..1000000, default 512
+///   layers:             list of {match: first | last | conv | fc | NODE, weight_bits,
+///                       activation_bits, code}; later rules win
+///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
+///                        shift_pixels, flip, seed}
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compress/fine_tune.hpp"
+#include "compress/thresholds.hpp"
+#include "graph/graph.hpp"
+
+namespace tessera::compress {
+
+/// Changes the formats of the layers (convolutions and fully connected) that it matches.
+struct LayerRule {
+  std::string match;  ///< "first", "last", "conv", "fc", or a node's name
+  std::optional<int> weight_bits;
+  std::optional<int> activation_bits;  ///< of the layer's input
+  std::optional<graph::WeightCode> code;
+  int line = 0;  ///< in the recipe's file, for messages
+};
+
+struct Recipe {
+  std::string name;
+  std::string file;  ///< for messages
+  int weight_bits = 8;
+  graph::WeightCode weight_code = graph::WeightCode::kTwosComplement;
+  Threshold weight_threshold = Threshold::kMse;
+  bool per_channel = true;
+  int activation_bits = 8;
+  Threshold activation_threshold = Threshold::kMse;
+  int logits_bits = 16;
+  bool radix_point = false;
+  graph::Rounding rounding = graph::Rounding::kHalfUp;
+  int64_t calibration_images = 512;
+  std::vector<LayerRule> layers;
+  FineTuneOptions finetune;  ///< epochs 0: none
+};
+
+/// Names of the recipes that come with the program.
+std::vector<std::string> recipe_names();
+
+/// A recipe by name, or from a YAML file if `name_or_path` names one. Throws std::runtime_error:
+/// neither exists, or "FILE:LINE: KEY ..." for a key that is unknown, missing or impossible.
+Recipe load_recipe(const std::string& name_or_path);
+
+Recipe parse_recipe(const std::string& yaml, const std::string& file);
+
+}  // namespace tessera::compress

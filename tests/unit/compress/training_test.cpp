@@ -1,0 +1,234 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <functional>
+#include <stdexcept>
+
+#include "compress/compress.hpp"
+#include "compress/measure.hpp"
+#include "compress/nets.hpp"
+#include "compress/train.hpp"
+#include "unit/compress/tiny_problem.hpp"
+
+namespace tessera::compress {
+namespace {
+
+namespace fs = std::filesystem;
+using graph::Graph;
+using testing::HasSubstr;
+
+TrainOptions tiny_options() {
+  TrainOptions options;
+  options.epochs = 4;
+  options.optimizer = Optimizer::kSgd;
+  options.weight_decay = 5e-4;
+  options.batch_size = 16;
+  options.learning_rate = 0.05;
+  options.shift_pixels = 0;
+  options.flip = false;
+  options.threads = 1;
+  return options;
+}
+
+class Training : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = fs::temp_directory_path() / ("training_" + std::to_string(getpid()));
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+  std::string path(const std::string& name) const { return (folder_ / name).string(); }
+
+  fs::path folder_;
+};
+
+void expect_same_weights(const Graph& a, const Graph& b) {
+  for (const auto& [name, tensor] : a.weights)
+    EXPECT_EQ(tensor.data, b.weights.at(name).data) << name;
+}
+
+std::string error_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const std::runtime_error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST_F(Training, a_small_network_learns_with_either_optimiser_and_schedule) {
+  const data::Dataset train_set = corner_images(400, 1), test_set = corner_images(200, 2);
+  for (const Optimizer optimizer : {Optimizer::kSgd, Optimizer::kAdam}) {
+    for (const Schedule schedule : {Schedule::kCosine, Schedule::kTriangular}) {
+      TrainOptions options = tiny_options();
+      options.optimizer = optimizer;
+      options.schedule = schedule;
+      if (optimizer == Optimizer::kAdam) options.learning_rate = 0.01;
+      const TrainResult result = train(tiny_net(1), train_set, options);
+      EXPECT_GT(measure_float(result.graph, test_set, 0, 1), 97);
+      EXPECT_LT(measure_float(
+                    [] {
+                      Graph net = tiny_net(1);
+                      net.normalization = {{0}, {1}};
+                      return net;
+                    }(),
+                    test_set, 0, 1),
+                80)
+          << "the untrained network must not know it already";
+    }
+  }
+}
+
+TEST_F(Training, the_exported_graph_computes_what_was_trained) {
+  TrainOptions options = tiny_options();
+  options.validation_images = 100;
+  for (const Graph& net : {tiny_net(2), tiny_residual_net(2)}) {
+    const data::Dataset set = corner_images(400, 1);
+    options.learning_rate = 0.02;
+    const TrainResult result = train(net, set, options);
+    const data::Dataset test_set = corner_images(200, 9);
+    EXPECT_GT(result.last.validation_top1_percent, 90);
+    EXPECT_NEAR(measure_float(result.graph, test_set, 0, 1), result.last.validation_top1_percent,
+                8);
+  }
+}
+
+TEST_F(Training, batch_norms_leave_with_their_statistics) {
+  TrainOptions options = tiny_options();
+  options.epochs = 1;
+  const TrainResult result = train(tiny_residual_net(2), corner_images(200, 1), options);
+  for (const float scale : result.graph.weights.at("norm.scale").data) {
+    EXPECT_GT(std::fabs(scale - 1), 1e-3);
+  }
+  const TrainResult more = train(result.graph, corner_images(200, 1), options);
+  EXPECT_GE(more.last.train_top1_percent, result.last.train_top1_percent)
+      << "going on from a trained file must not start over";
+}
+
+TEST_F(Training, an_interrupted_run_ends_with_the_same_bits) {
+  const data::Dataset set = corner_images(200, 1);
+  for (const Optimizer optimizer : {Optimizer::kSgd, Optimizer::kAdam}) {
+    TrainOptions options = tiny_options();
+    options.optimizer = optimizer;
+    options.shift_pixels = 1;
+    options.flip = true;
+    options.validation_images = 20;
+    const TrainResult whole = train(tiny_residual_net(1), set, options);
+
+    options.checkpoint = path("checkpoint");
+    options.on_epoch = [](const EpochReport& report) {
+      if (report.epoch == 2) throw std::runtime_error("interrupted");
+    };
+    EXPECT_THROW(train(tiny_residual_net(1), set, options), std::runtime_error);
+    int epochs_seen = 0;
+    options.on_epoch = [&](const EpochReport&) { ++epochs_seen; };
+    const TrainResult resumed = train(tiny_residual_net(1), set, options);
+    EXPECT_EQ(resumed.resumed_after_epochs, 2);
+    EXPECT_EQ(epochs_seen, 2);
+    expect_same_weights(whole.graph, resumed.graph);
+    EXPECT_EQ(resumed.last.validation_top1_percent, whole.last.validation_top1_percent);
+    fs::remove(options.checkpoint);
+  }
+}
+
+TEST_F(Training, seeds_and_options_change_the_result_and_nothing_else_does) {
+  const data::Dataset set = corner_images(100, 1);
+  TrainOptions options = tiny_options();
+  options.epochs = 1;
+  const TrainResult a = train(tiny_net(1), set, options), b = train(tiny_net(1), set, options);
+  expect_same_weights(a.graph, b.graph);
+  options.seed = 2;
+  EXPECT_NE(train(tiny_net(1), set, options).graph.weights.at("fc1.weight").data,
+            a.graph.weights.at("fc1.weight").data);
+}
+
+TEST_F(Training, a_checkpoint_of_another_run_is_refused) {
+  const data::Dataset set = corner_images(100, 1);
+  TrainOptions options = tiny_options();
+  options.epochs = 1;
+  options.checkpoint = path("checkpoint");
+  train(tiny_net(1), set, options);
+  options.learning_rate *= 2;
+  EXPECT_THAT(error_of([&] { train(tiny_net(1), set, options); }), HasSubstr("another run"));
+  EXPECT_THAT(error_of([&] { train(tiny_net(2), set, options); }), HasSubstr("another run"));
+  options.restart = true;
+  EXPECT_EQ(train(tiny_net(1), set, options).resumed_after_epochs, 0);
+}
+
+TEST_F(Training, options_and_data_that_do_not_fit_are_refused) {
+  const data::Dataset set = corner_images(20, 1);
+  const auto with = [&](const std::function<void(TrainOptions&)>& change) {
+    TrainOptions options = tiny_options();
+    change(options);
+    return error_of([&] { train(tiny_net(1), set, options); });
+  };
+  EXPECT_THAT(with([](TrainOptions& o) { o.epochs = 0; }), HasSubstr("epochs"));
+  EXPECT_THAT(with([](TrainOptions& o) { o.batch_size = 0; }), HasSubstr("batch size"));
+  EXPECT_THAT(with([](TrainOptions& o) { o.learning_rate = std::nan(""); }),
+              HasSubstr("learning rate"));
+  EXPECT_THAT(with([](TrainOptions& o) { o.validation_images = 20; }), HasSubstr("validation"));
+  EXPECT_THAT(error_of([&] { train(lenet5(1), set, tiny_options()); }),
+              HasSubstr("the network takes"));
+  data::Dataset five = set;
+  five.classes = 5;
+  EXPECT_THAT(error_of([&] { train(tiny_net(1), five, tiny_options()); }), HasSubstr("5 classes"));
+}
+
+TEST_F(Training, fine_tuning_recovers_what_two_bits_lose) {
+  const data::Dataset train_set = corner_images(400, 1), test_set = corner_images(300, 2);
+  const Graph net = train(tiny_residual_net(1), train_set, tiny_options()).graph;
+  const std::string base =
+      "name: t\nweights: {bits: 2, threshold: max}\nactivations: {bits: 2, threshold: max}\n";
+  TorchFineTuner tuner(1);
+  CompressOptions options;
+  options.fine_tuner = &tuner;
+  const double before = compress(net, parse_recipe(base, "r"), train_set, test_set, options)
+                            .report.integer_top1_percent;
+  const double after =
+      compress(net,
+               parse_recipe(base + "finetune: {epochs: 4, batch_size: 16, learning_rate: 0.01, "
+                                   "scale_learning_rate: 0.01, shift_pixels: 0, flip: false}\n",
+                            "r"),
+               train_set, test_set, options)
+          .report.integer_top1_percent;
+  EXPECT_LT(before, 90);
+  EXPECT_GT(after, 95);
+}
+
+TEST_F(Training, fine_tuned_power_of_two_weights_and_radix_points_stay_what_they_are) {
+  const data::Dataset set = corner_images(200, 1);
+  const Graph net = train(tiny_net(1), set, tiny_options()).graph;
+  TorchFineTuner tuner(1);
+  CompressOptions options;
+  options.fine_tuner = &tuner;
+  const CompressResult result = compress(
+      net,
+      parse_recipe("name: t\nweights: {bits: 4, code: power-of-two}\nactivations: {bits: 4}\n"
+                   "radix_point: true\nfinetune: {epochs: 1, batch_size: 16, shift_pixels: 0, "
+                   "flip: false}\n",
+                   "r"),
+      set, set, options);
+  for (const auto& [name, grid] : result.graph.quantizations) {
+    for (const float scale : grid.scales) {
+      int exponent = 0;
+      EXPECT_EQ(std::frexp(scale, &exponent), 0.5F) << name;
+    }
+  }
+  EXPECT_NE(result.graph.weights.at("fc2.weight").data, net.weights.at("fc2.weight").data);
+  EXPECT_GT(result.report.integer_top1_percent, 95);
+}
+
+TEST_F(Training, a_job_writes_the_file_and_removes_its_checkpoint) {
+  const data::Dataset set = corner_images(100, 1);
+  TrainJob job;
+  job.net = "no_such_net";
+  job.output = path("out.onnx");
+  EXPECT_THAT(error_of([&] { run_train(job); }), HasSubstr("no_such_net"));
+  EXPECT_FALSE(fs::exists(job.output));
+}
+
+}  // namespace
+}  // namespace tessera::compress
