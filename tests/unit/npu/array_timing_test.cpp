@@ -1,0 +1,219 @@
+#include "chip/array_timing.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <set>
+#include <stdexcept>
+
+namespace tessera::chip {
+namespace {
+
+struct Tile {
+  uint64_t cycles;  // of the array, operands included
+  uint64_t columns;
+};
+
+std::vector<Tile> tiles_of(const RunShape& shape, const std::vector<uint32_t>& bank_cycles) {
+  std::vector<Tile> tiles;
+  for (uint64_t channel = 0; channel < shape.channels; channel += shape.rows) {
+    for (uint64_t pixel = 0; pixel < shape.pixels; pixel += shape.columns) {
+      const uint64_t bank = bank_cycles.empty() ? 0 : bank_cycles[pixel / shape.columns];
+      tiles.push_back(
+          {std::max<uint64_t>(shape.steps, bank), std::min(shape.columns, shape.pixels - pixel)});
+    }
+  }
+  return tiles;
+}
+
+/// The pipeline cycle by cycle: fill, array with its shadow registers, drain, output path.
+uint64_t simulate(const std::vector<Tile>& tiles) {
+  uint64_t fill_left = kFillCycles;
+  std::size_t tile = 0;
+  uint64_t array_left = tiles[0].cycles;
+  uint64_t shadow_columns = 0;
+  uint64_t columns_left = 0;
+  for (const Tile& each : tiles) columns_left += each.columns;
+  std::vector<bool> stages(kOutputPathCycles, false);
+  uint64_t results_left = columns_left;
+  uint64_t cycle = 0;
+  for (; results_left != 0; ++cycle) {
+    results_left -= stages.back();
+    std::rotate(stages.rbegin(), stages.rbegin() + 1, stages.rend());
+    stages.front() = shadow_columns != 0;
+    if (shadow_columns != 0) --shadow_columns;
+    if (fill_left != 0) {
+      --fill_left;
+      continue;
+    }
+    if (tile == tiles.size()) continue;
+    if (array_left != 0) --array_left;
+    if (array_left == 0 && shadow_columns == 0) {
+      shadow_columns = tiles[tile].columns;
+      if (++tile < tiles.size()) array_left = tiles[tile].cycles;
+    }
+  }
+  return cycle;
+}
+
+RunShape random_shape(std::mt19937& random) {
+  const auto pick = [&](uint64_t low, uint64_t high) {
+    return std::uniform_int_distribution<uint64_t>(low, high)(random);
+  };
+  RunShape shape;
+  shape.rows = uint64_t{1} << pick(1, 4);
+  shape.columns = uint64_t{1} << pick(1, 4);
+  shape.channels = pick(1, 50);
+  shape.pixels = pick(1, 100);
+  shape.steps = pick(1, 40);
+  return shape;
+}
+
+TEST(ArrayTiming, the_closed_form_equals_the_pipeline_simulated_cycle_by_cycle) {
+  std::mt19937 random(1);
+  for (int i = 0; i < 2000; ++i) {
+    const RunShape shape = random_shape(random);
+    const RunCycles cycles = run_cycles(shape);
+    ASSERT_EQ(cycles.total, simulate(tiles_of(shape, {})))
+        << shape.rows << "x" << shape.columns << ", " << shape.channels << " channels, "
+        << shape.pixels << " pixels, " << shape.steps << " steps";
+    ASSERT_EQ(cycles.bank, 0u);
+  }
+}
+
+TEST(ArrayTiming, bank_conflicts_stretch_tiles_as_the_simulated_pipeline_does) {
+  std::mt19937 random(2);
+  uint64_t stalled = 0;
+  for (int i = 0; i < 2000; ++i) {
+    const RunShape shape = random_shape(random);
+    std::vector<uint32_t> banks(shape.groups());
+    for (auto& cycles : banks) cycles = std::uniform_int_distribution<uint32_t>(0, 60)(random);
+    const RunCycles cycles = run_cycles(shape, banks);
+    ASSERT_EQ(cycles.total, simulate(tiles_of(shape, banks)));
+    ASSERT_EQ(cycles.compute(), simulate(tiles_of(shape, {})));
+    stalled += cycles.bank != 0;
+  }
+  EXPECT_GT(stalled, 1000u);
+}
+
+TEST(ArrayTiming, bank_demand_within_the_steps_costs_nothing) {
+  std::mt19937 random(3);
+  for (int i = 0; i < 200; ++i) {
+    const RunShape shape = random_shape(random);
+    const std::vector<uint32_t> banks(shape.groups(), static_cast<uint32_t>(shape.steps));
+    EXPECT_EQ(run_cycles(shape, banks).total, run_cycles(shape).total);
+    EXPECT_EQ(run_cycles(shape, banks).bank, 0u);
+  }
+}
+
+TEST(ArrayTiming, a_single_tile_is_fill_steps_drain_and_output_path) {
+  const RunShape shape{16, 16, 16, 16, 100};
+  EXPECT_EQ(run_cycles(shape).total, kFillCycles + 100 + 16 + kOutputPathCycles);
+}
+
+TEST(ArrayTiming, bank_entries_must_match_the_groups) {
+  const RunShape shape{16, 16, 16, 17, 100};
+  EXPECT_THROW(run_cycles(shape, std::vector<uint32_t>{1}), std::invalid_argument);
+}
+
+/// Lines of every (column, segment), byte by byte.
+BankDemand count_bank_demand(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                             uint32_t columns, uint32_t banks) {
+  BankDemand demand;
+  std::vector<uint32_t> per_bank(banks, 0);
+  uint32_t column = 0;
+  const auto close_group = [&] {
+    demand.cycles.push_back(*std::max_element(per_bank.begin(), per_bank.end()));
+    std::fill(per_bank.begin(), per_bank.end(), 0);
+    column = 0;
+  };
+  const uint64_t pixels = convolution_pixels(config, run);
+  const uint64_t window = static_cast<uint64_t>(config.pool_h) * config.pool_w;
+  for (uint64_t n = 0; n < pixels; ++n) {
+    const uint64_t output = n / window;
+    const uint64_t v = output / run.x_count * config.pool_stride_y + n % window / config.pool_w;
+    const uint64_t u = output % run.x_count * config.pool_stride_x + n % window % config.pool_w;
+    for (uint64_t j = 0; j < config.segments_y; ++j) {
+      for (uint64_t i = 0; i < config.segments_x; ++i) {
+        std::set<uint64_t> lines;
+        for (uint64_t e = 0; e < config.segment_elements; ++e) {
+          const uint64_t base = run.activation_address + v * config.pixel_stride_y +
+                                u * config.pixel_stride_x + j * config.segment_stride_y +
+                                i * config.segment_stride_x;
+          const uint64_t bits = config.activation_bits;
+          lines.insert((base + e * bits / 8) / kBankLineBytes);
+          lines.insert((base + (e * bits + bits - 1) / 8) / kBankLineBytes);
+        }
+        for (const uint64_t line : lines) ++per_bank[line % banks];
+        demand.lines += lines.size();
+      }
+    }
+    if (++column == columns) close_group();
+  }
+  if (column != 0) close_group();
+  return demand;
+}
+
+TEST(ArrayTiming, bank_demand_counts_the_distinct_lines_of_every_segment) {
+  std::mt19937 random(4);
+  const auto pick = [&](uint32_t low, uint32_t high) {
+    return std::uniform_int_distribution<uint32_t>(low, high)(random);
+  };
+  for (int i = 0; i < 300; ++i) {
+    abi::ComputeConfig config{};
+    config.activation_bits = static_cast<uint8_t>(2U << pick(0, 3));
+    config.segment_elements = pick(1, 300);
+    config.segments_y = pick(1, 3);
+    config.segments_x = pick(1, 3);
+    config.segment_stride_y = pick(0, 200);
+    config.segment_stride_x = pick(0, 40);
+    config.pixel_stride_y = pick(0, 300);
+    config.pixel_stride_x = pick(0, 70);
+    config.pool_h = static_cast<uint16_t>(pick(1, 2));
+    config.pool_w = static_cast<uint16_t>(pick(1, 3));
+    config.pool_stride_y = static_cast<uint16_t>(pick(1, 2));
+    config.pool_stride_x = static_cast<uint16_t>(pick(1, 2));
+    abi::ComputeRun run{};
+    run.activation_address = pick(0, 100);
+    run.y_count = pick(1, 3);
+    run.x_count = pick(1, 6);
+    const uint32_t columns = 1U << pick(1, 4);
+    const uint32_t banks = pick(1, 17);
+    const BankDemand demand = bank_demand(config, run, columns, banks);
+    const BankDemand expected = count_bank_demand(config, run, columns, banks);
+    ASSERT_EQ(demand.cycles, expected.cycles);
+    ASSERT_EQ(demand.lines, expected.lines);
+  }
+}
+
+TEST(ArrayTiming, every_segment_takes_whole_steps) {
+  abi::ComputeConfig config{};
+  config.activation_bits = 8;
+  config.weight_bits = 4;  // 8 lanes
+  config.segment_elements = 9;
+  config.segments_y = 3;
+  config.segments_x = 2;
+  EXPECT_EQ(reduction_steps(config), 12u);
+}
+
+TEST(ArrayTiming, a_configuration_loads_behind_the_one_before) {
+  EXPECT_EQ(configuration_ready(100, 40), 100 + kConfigureCycles);
+  EXPECT_EQ(configuration_ready(100, 140), 140 + kConfigureCycles);
+}
+
+TEST(ArrayTiming, only_a_change_of_widths_or_code_switches_the_mode) {
+  abi::ComputeConfig a{};
+  a.activation_bits = 8;
+  a.weight_bits = 4;
+  abi::ComputeConfig b = a;
+  b.segment_elements = 7;
+  b.activation_signed = 1;
+  EXPECT_FALSE(switches_mode(a, b));
+  b.p4 = 1;
+  EXPECT_TRUE(switches_mode(a, b));
+  EXPECT_EQ(switch_cycles(true), kSwitchCycles + kModeSwitchCycles);
+}
+
+}  // namespace
+}  // namespace tessera::chip

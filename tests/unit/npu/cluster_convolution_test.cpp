@@ -1,0 +1,167 @@
+#include <gtest/gtest.h>
+
+#include "cluster_bench.hpp"
+#include "convolution_case.hpp"
+
+namespace tessera::npu::test {
+namespace {
+
+class ClusterConvolution : public testing::TestWithParam<common::TimingMode> {
+ protected:
+  /// Runs all shapes one after another on one cluster.
+  void expect_exact(const std::vector<ConvolutionShape>& shapes) {
+    ClusterBench bench(small_chip(), GetParam());
+    bench.run([&](ClusterBench& b) {
+      for (std::size_t i = 0; i < shapes.size(); ++i) {
+        ConvolutionCase layer(shapes[i], 100 + static_cast<uint32_t>(i));
+        layer.execute(b, static_cast<uint32_t>(i));
+        EXPECT_EQ(layer.mismatches(b), 0u) << "of " << layer.output_count() << ", shape " << i;
+        const LayerStatistics& counted = b.cluster.statistics().layers.at(i);
+        EXPECT_EQ(counted.events.macs, layer.macs());
+        EXPECT_EQ(counted.events.macs - counted.events.gated_macs, layer.active_macs());
+        EXPECT_EQ(counted.events.saturations, layer.saturations());
+        finished_ = i + 1;
+      }
+    });
+    EXPECT_EQ(finished_, shapes.size());
+  }
+
+  std::size_t finished_ = 0;
+};
+
+TEST_P(ClusterConvolution, every_mode_and_sign_equals_plain_loops) {
+  std::vector<ConvolutionShape> shapes;
+  for (const int a : {2, 4, 8, 16}) {
+    for (const int w : {2, 4, 8, 16, 0}) {
+      ConvolutionShape shape;
+      shape.in_channels = 5;
+      shape.out_channels = 6;
+      shape.activation_bits = static_cast<uint8_t>(a);
+      shape.weight_bits = static_cast<uint8_t>(w == 0 ? 4 : w);
+      shape.p4 = w == 0;
+      shape.activation_signed = shapes.size() % 2 != 0;
+      shape.output_bits = static_cast<uint8_t>(a);
+      shape.output_signed = shape.activation_signed;
+      shapes.push_back(shape);
+      shape.activation_signed = !shape.activation_signed;
+      shape.stochastic = true;
+      shapes.push_back(shape);
+    }
+  }
+  expect_exact(shapes);
+}
+
+TEST_P(ClusterConvolution, odd_channel_counts_pack_into_2_and_4_bits) {
+  std::vector<ConvolutionShape> shapes;
+  for (const uint32_t channels : {1u, 3u, 7u}) {
+    ConvolutionShape shape;
+    shape.in_channels = channels;
+    shape.out_channels = channels + 2;
+    shape.activation_bits = 2;
+    shape.weight_bits = 2;
+    shape.output_bits = 2;
+    shapes.push_back(shape);
+    shape.output_bits = 4;
+    shape.output_signed = true;
+    shapes.push_back(shape);
+  }
+  expect_exact(shapes);
+}
+
+TEST_P(ClusterConvolution, strides_and_merged_kernel_rows_address_the_right_elements) {
+  ConvolutionShape shape;
+  shape.in_channels = 4;
+  shape.height = 9;
+  shape.width = 11;
+  shape.kernel_h = 5;
+  shape.stride = 2;
+  shape.pad = 2;
+  ConvolutionShape merged = shape;
+  merged.merge_rows = true;
+  ConvolutionShape point = shape;
+  point.kernel_h = point.kernel_w = 1;
+  point.pad = 0;
+  expect_exact({shape, merged, point});
+}
+
+TEST_P(ClusterConvolution, pooling_is_exact_with_gaps_and_overlaps) {
+  std::vector<ConvolutionShape> shapes;
+  for (const auto kind : {abi::PoolKind::kMax, abi::PoolKind::kAverage}) {
+    for (const uint16_t stride : {uint16_t{1}, uint16_t{2}, uint16_t{3}}) {
+      ConvolutionShape shape;
+      shape.height = 9;
+      shape.width = 10;
+      shape.pool = kind;
+      shape.pool_size = 2;
+      shape.pool_stride = stride;
+      shape.stochastic = stride == 2;
+      shapes.push_back(shape);
+    }
+  }
+  shapes.back().pool_size = 9;  // global
+  shapes.back().width = 9;
+  shapes.back().pool_stride = 9;
+  expect_exact(shapes);
+}
+
+TEST_P(ClusterConvolution, residuals_of_every_width_are_added_before_pooling) {
+  std::vector<ConvolutionShape> shapes;
+  for (const int bits : {2, 4, 8, 16}) {
+    ConvolutionShape shape;
+    shape.residual_bits = static_cast<uint8_t>(bits);
+    shape.residual_signed = bits % 8 == 0;
+    shape.output_signed = true;
+    shape.out_channels = 5;
+    shapes.push_back(shape);
+    shape.pool = bits == 4 ? abi::PoolKind::kMax : abi::PoolKind::kAverage;
+    shape.pool_size = shape.pool_stride = 2;
+    shape.residual_signed = !shape.residual_signed;
+    shapes.push_back(shape);
+  }
+  expect_exact(shapes);
+}
+
+TEST_P(ClusterConvolution, fully_connected_layers_are_convolutions_of_one_pixel) {
+  ConvolutionShape shape;
+  shape.in_channels = 400;
+  shape.height = shape.width = 1;
+  shape.kernel_h = shape.kernel_w = 1;
+  shape.pad = 0;
+  shape.out_channels = 30;
+  shape.output_bits = 16;
+  shape.output_signed = true;
+  ConvolutionShape map = shape;
+  map.in_channels = 16;
+  map.height = map.width = map.kernel_h = map.kernel_w = 5;
+  expect_exact({shape, map});
+}
+
+TEST_P(ClusterConvolution, a_layer_may_be_cut_into_tiles_anywhere) {
+  std::vector<ConvolutionShape> shapes;
+  for (const uint32_t rows : {1u, 3u}) {
+    ConvolutionShape shape;
+    shape.height = 12;
+    shape.width = 7;
+    shape.out_channels = 10;
+    shape.rows_per_tile = rows;
+    shape.channels_per_tile = 4;
+    shape.stochastic = true;
+    shapes.push_back(shape);
+    shape.pool = abi::PoolKind::kMax;
+    shape.pool_size = shape.pool_stride = 2;
+    shape.residual_bits = 8;
+    shapes.push_back(shape);
+  }
+  expect_exact(shapes);
+}
+
+INSTANTIATE_TEST_SUITE_P(Timing, ClusterConvolution,
+                         testing::Values(common::TimingMode::kApproximatelyTimed,
+                                         common::TimingMode::kLooselyTimed),
+                         [](const auto& info) {
+                           return info.param == common::TimingMode::kApproximatelyTimed ? "at"
+                                                                                        : "lt";
+                         });
+
+}  // namespace
+}  // namespace tessera::npu::test
