@@ -40,7 +40,7 @@ struct TrainOptions {
   double momentum = 0.9;        ///< of SGD
   double weight_decay = 0.01;   ///< of weights, not of biases, norms or scales
   double label_smoothing = 0;
-  int shift_pixels = 2;           ///< random shifts by up to this many pixels each way; 0: none
+  int shift_pixels = 1;           ///< random shifts by up to this many pixels each way; 0: none
   bool flip = true;               ///< random left-right flips
   bool zero_mean_input = false;   ///< normalisation: false keeps black at 0, so that the input is
                                   ///< unsigned and 8 bits hold it exactly; true subtracts the mean
