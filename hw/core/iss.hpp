@@ -49,8 +49,9 @@ enum class HaltReason { kRequested, kBreakpoint, kStep };
 ///
 /// Time: the core runs ahead of the system by up to a quantum. It catches up before every access
 /// that does not go through DMI, and lets the target's delay pass after it, so that devices see
-/// such accesses at their exact time whatever the quantum. Interrupt inputs and requests are looked
-/// at between basic blocks, and after each instruction that accessed a device.
+/// such accesses at their exact time whatever the quantum. Over the bus, the fetch and the data
+/// access of one instruction follow each other; through DMI they overlap. Interrupt inputs and
+/// requests are looked at between basic blocks, and after each instruction that accessed a device.
 ///
 /// Code: basic blocks are predecoded from DMI memory and dropped by fence.i, flush_code() and DMI
 /// invalidation; a store into code takes effect after fence.i. Code in memory without DMI is

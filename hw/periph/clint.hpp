@@ -8,8 +8,8 @@ namespace tessera::periph {
 
 /// Core-local interruptor of one hart, laid out as on QEMU's virt board: msip at 0x0, mtimecmp at
 /// 0x4000, mtime at 0xBFF8; accesses of 4 bytes. mtime counts abi::kTimebaseHz ticks of simulated
-/// time and can be written. The timer interrupt is high
-/// while mtime >= mtimecmp; both are 0 at reset, so that it is pending from the start, as on QEMU.
+/// time and can be written. The timer interrupt is high while mtime >=
+/// mtimecmp; both are 0 at reset, so that it is pending from the start, as on QEMU.
 class Clint : public Peripheral {
  public:
   explicit Clint(const sc_core::sc_module_name& name);

@@ -29,7 +29,7 @@ tlm::tlm_response_status Peripheral::check(const tlm::tlm_generic_payload& paylo
   if (!payload.is_read() && !payload.is_write()) {
     return refuse(tlm::TLM_COMMAND_ERROR_RESPONSE, ", neither read nor write");
   }
-  if (address + length > rules_.size_bytes) {
+  if (address >= rules_.size_bytes || length > rules_.size_bytes - address) {
     return refuse(tlm::TLM_ADDRESS_ERROR_RESPONSE, " outside of the device");
   }
   if (payload.get_byte_enable_ptr() != nullptr) {
