@@ -40,16 +40,16 @@ class Bench : public sc_core::sc_module {
   Bench(const sc_core::sc_module_name& name, const chip::Chip& chip)
       : sc_module(name),
         clock_(chip.period_ps()),
-        cluster("cluster", chip, common::TimingMode::kApproximatelyTimed),
+        cluster_("cluster", chip, common::TimingMode::kApproximatelyTimed),
         dram_("dram", chip.dram, clock_),
         crossbar_("crossbar", 2, 1, clock_, chip.noc),
         host_("host") {
     SC_HAS_PROCESS(Bench);
     crossbar_.map({kDramBase, dram_.size(), 0, 0});
-    cluster.load_bus.bind(crossbar_.from_initiator[0]);
-    cluster.store_bus.bind(crossbar_.from_initiator[1]);
+    cluster_.load_bus.bind(crossbar_.from_initiator[0]);
+    cluster_.store_bus.bind(crossbar_.from_initiator[1]);
     crossbar_.to_target[0].bind(dram_.socket);
-    host_.bind(cluster.registers);
+    host_.bind(cluster_.registers);
     std::mt19937 random(1);
     for (uint32_t i = 0; i < 0x20'0000; ++i) dram_.data()[i] = static_cast<uint8_t>(random());
     for (uint32_t k = 0; k < kChannels; ++k) {
@@ -59,7 +59,7 @@ class Bench : public sc_core::sc_module {
     SC_THREAD(host_thread);
   }
 
-  npu::Cluster cluster;
+  npu::Cluster& cluster() { return cluster_; }
 
  private:
   void write(uint32_t offset, uint32_t value) {
@@ -157,7 +157,7 @@ class Bench : public sc_core::sc_module {
   void host_thread() {
     bool notified = false;
     sc_core::sc_event interrupt;
-    cluster.on_interrupt([&](bool level) {
+    cluster_.on_interrupt([&](bool level) {
       notified = level;
       interrupt.notify(sc_core::SC_ZERO_TIME);
     });
@@ -172,6 +172,7 @@ class Bench : public sc_core::sc_module {
   }
 
   const common::Clock clock_;
+  npu::Cluster cluster_;
   memory::Dram dram_;
   noc::Crossbar crossbar_;
   tlm_utils::simple_initiator_socket<Bench> host_;
@@ -185,10 +186,10 @@ void convolution_64x64x3x3_on_56x56(benchmark::State& state) {
     sc_core::sc_start();
     ++layers;
   }
-  if (!the_bench->cluster.error_text().empty()) {
-    state.SkipWithError(the_bench->cluster.error_text().c_str());
+  if (!the_bench->cluster().error_text().empty()) {
+    state.SkipWithError(the_bench->cluster().error_text().c_str());
   }
-  const npu::ClusterStatistics statistics = the_bench->cluster.statistics();
+  const npu::ClusterStatistics statistics = the_bench->cluster().statistics();
   state.counters["MMAC/s"] =
       benchmark::Counter(static_cast<double>(layers * kMacs) / 1e6, benchmark::Counter::kIsRate);
   state.counters["utilisation"] = static_cast<double>(statistics.events.macs) /

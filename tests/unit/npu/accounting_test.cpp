@@ -95,6 +95,7 @@ TEST(Accounting, cycles_without_a_command_belong_to_the_next_and_at_the_end_to_t
 
 TEST(Accounting, the_parts_sum_to_the_total_whatever_happens) {
   std::mt19937 random(31);
+  SCOPED_TRACE("seed 31");
   for (int round = 0; round < 50; ++round) {
     Accounting accounting;
     uint64_t cycle = 0;

@@ -72,6 +72,7 @@ RunShape random_shape(std::mt19937& random) {
 
 TEST(ArrayTiming, the_closed_form_equals_the_pipeline_simulated_cycle_by_cycle) {
   std::mt19937 random(1);
+  SCOPED_TRACE("seed 1");
   for (int i = 0; i < 2000; ++i) {
     const RunShape shape = random_shape(random);
     const RunCycles cycles = run_cycles(shape);
@@ -84,6 +85,7 @@ TEST(ArrayTiming, the_closed_form_equals_the_pipeline_simulated_cycle_by_cycle) 
 
 TEST(ArrayTiming, bank_conflicts_stretch_tiles_as_the_simulated_pipeline_does) {
   std::mt19937 random(2);
+  SCOPED_TRACE("seed 2");
   uint64_t stalled = 0;
   for (int i = 0; i < 2000; ++i) {
     const RunShape shape = random_shape(random);
@@ -99,6 +101,7 @@ TEST(ArrayTiming, bank_conflicts_stretch_tiles_as_the_simulated_pipeline_does) {
 
 TEST(ArrayTiming, bank_demand_within_the_steps_costs_nothing) {
   std::mt19937 random(3);
+  SCOPED_TRACE("seed 3");
   for (int i = 0; i < 200; ++i) {
     const RunShape shape = random_shape(random);
     const std::vector<uint32_t> banks(shape.groups(), static_cast<uint32_t>(shape.steps));
@@ -157,6 +160,7 @@ BankDemand count_bank_demand(const abi::ComputeConfig& config, const abi::Comput
 
 TEST(ArrayTiming, bank_demand_counts_the_distinct_lines_of_every_segment) {
   std::mt19937 random(4);
+  SCOPED_TRACE("seed 4");
   const auto pick = [&](uint32_t low, uint32_t high) {
     return std::uniform_int_distribution<uint32_t>(low, high)(random);
   };

@@ -51,6 +51,7 @@ ConvolutionShape random_shape(std::mt19937& random) {
 
 TEST_P(ClusterAccounting, every_cycle_of_random_traffic_has_one_cause_and_one_layer) {
   std::mt19937 random(41);
+  SCOPED_TRACE("seed 41");
   uint64_t inside = 0;
   const ClusterStatistics statistics = run_program(small_chip(), [&](ClusterBench& b) {
     for (uint32_t i = 0; i < 25; ++i) {
@@ -87,6 +88,7 @@ TEST_P(ClusterAccounting, a_run_takes_what_the_timing_equations_say) {
   chip::Chip chip = small_chip();
   chip.npu.scratchpads.banks = 2;
   std::mt19937 random(42);
+  SCOPED_TRACE("seed 42");
   uint64_t compute = 0;
   uint64_t bank = 0;
   uint64_t events_lanes = 0;

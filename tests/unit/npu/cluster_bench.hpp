@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <memory>
+#include <ostream>
 #include <systemc>
 #include <vector>
 
@@ -15,6 +17,15 @@
 #include "noc/at_bridge.hpp"
 #include "noc/crossbar.hpp"
 #include "npu/cluster.hpp"
+
+namespace tessera::common {
+
+/// For the names of parametrised tests.
+inline void PrintTo(TimingMode timing, std::ostream* out) {
+  *out << (timing == TimingMode::kApproximatelyTimed ? "at" : "lt");
+}
+
+}  // namespace tessera::common
 
 namespace tessera::npu::test {
 

@@ -90,6 +90,7 @@ int64_t naive(const abi::PeMode& mode, const Operands& operands, uint64_t k, uin
 
 TEST(ModelArray, every_kernel_and_mode_sums_exactly) {
   std::mt19937 random(11);
+  SCOPED_TRACE("seed 11");
   for (const GemmKernel& kernel : gemm_kernels()) {
     ModelArray array(kernel);
     for (const abi::PeMode& mode : all_modes()) {
@@ -112,6 +113,7 @@ TEST(ModelArray, every_kernel_and_mode_sums_exactly) {
 
 TEST(ModelArray, long_reductions_of_the_largest_operands_stay_exact) {
   std::mt19937 random(12);
+  SCOPED_TRACE("seed 12");
   for (const GemmKernel& kernel : gemm_kernels()) {
     ModelArray array(kernel);
     for (const abi::PeMode& mode : all_modes()) {
@@ -129,6 +131,7 @@ TEST(ModelArray, long_reductions_of_the_largest_operands_stay_exact) {
 
 TEST(ModelArray, a_pe_built_from_bricks_computes_the_same_accumulators) {
   std::mt19937 random(13);
+  SCOPED_TRACE("seed 13");
   ModelArray array;
   for (const abi::PeMode& mode : all_modes()) {
     const chip::RunShape shape{2, 2, 3, 2, 20};
@@ -160,6 +163,7 @@ TEST(ModelArray, an_overflow_inside_of_a_reduction_is_seen_even_if_the_sum_retur
   const abi::PeMode mode{16, 16, true, false};
   const chip::RunShape shape{2, 2, 2, 1, 140000};
   std::mt19937 random(14);
+  SCOPED_TRACE("seed 14");
   Operands operands(mode, 2, 1, shape.steps, random, true);
   for (uint64_t i = 0; i < operands.reduction; ++i) {
     operands.activations[i] = -32768;
@@ -180,6 +184,7 @@ TEST(ModelArray, a_run_takes_the_cycles_of_the_timing_equations) {
   const abi::PeMode mode{8, 8, false, false};
   const chip::RunShape shape{4, 4, 9, 10, 30};
   std::mt19937 random(15);
+  SCOPED_TRACE("seed 15");
   const Operands operands(mode, shape.channels, shape.pixels, shape.steps, random, false);
   ModelArray array;
   EXPECT_EQ(run_array(array, mode, shape, operands, 8).cycles.total, chip::run_cycles(shape).total);

@@ -62,6 +62,7 @@ Channel random_channel(std::mt19937_64& random, int magnitude_bits, int shift) {
 
 TEST(OutputPath, rescaling_is_exact_for_every_shift_and_both_roundings) {
   std::mt19937_64 random(21);
+  SCOPED_TRACE("seed 21");
   for (const bool stochastic : {false, true}) {
     for (int shift = 0; shift <= 47; ++shift) {
       for (const int magnitude : {10, 20, 32, 47, 48}) {
@@ -115,6 +116,7 @@ TEST(OutputPath, what_relu_cuts_off_is_no_saturation) {
 
 TEST(OutputPath, the_residual_is_rescaled_added_and_clamped) {
   std::mt19937 random(22);
+  SCOPED_TRACE("seed 22");
   for (int i = 0; i < 200; ++i) {
     abi::ComputeConfig config = plain_config();
     config.residual_bits = 8;
@@ -142,6 +144,7 @@ TEST(OutputPath, the_residual_is_rescaled_added_and_clamped) {
 
 TEST(OutputPath, pooling_windows_may_span_pieces) {
   std::mt19937 random(23);
+  SCOPED_TRACE("seed 23");
   for (const auto kind : {abi::PoolKind::kMax, abi::PoolKind::kAverage}) {
     abi::ComputeConfig config = plain_config();
     config.pool_kind = static_cast<uint8_t>(kind);

@@ -23,6 +23,7 @@ int32_t element_at(const std::vector<uint8_t>& bytes, std::size_t index, int bit
 
 TEST(Packing, every_element_unpacks_to_its_bits) {
   std::mt19937 random(5);
+  SCOPED_TRACE("seed 5");
   std::vector<uint8_t> bytes(200);
   for (auto& byte : bytes) byte = static_cast<uint8_t>(random());
   for (const int bits : {2, 4, 8, 16}) {
@@ -54,6 +55,7 @@ TEST(Packing, power_of_two_codes_unpack_to_their_integers) {
 
 TEST(Packing, elements_put_come_back) {
   std::mt19937 random(6);
+  SCOPED_TRACE("seed 6");
   for (const int bits : {2, 4, 8, 16}) {
     std::vector<uint8_t> bytes(packed_bytes(37, bits), 0);
     std::vector<int32_t> values(37);
