@@ -19,6 +19,7 @@ enum class Section : uint32_t {
   kTensors = 4,     ///< IoTensor[2]: input, output
   kNames = 5,       ///< NUL-terminated strings
   kChip = 6,        ///< resolved chip YAML it was deployed for (text)
+  kNormalization = 8,  ///< float32 mean[n], std[n]: raw bytes to the input, see graph.hpp
   kGraph = 7,       ///< the quantised ONNX it came from, for checking; never loaded onto the chip
 };
 

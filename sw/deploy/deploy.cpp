@@ -98,6 +98,9 @@ Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const Deplo
 
   contents.input = describe(net.tensors[static_cast<size_t>(net.input)],
                             placement.places[static_cast<size_t>(net.input)], contents.names);
+  contents.input.low = net.input_low;
+  contents.input.high = net.input_high;
+  contents.normalization = net.normalization;
   contents.output = describe(net.tensors[static_cast<size_t>(net.output)],
                              placement.places[static_cast<size_t>(net.output)], contents.names);
   if (!options.strip) contents.graph_onnx = graph::serialize_onnx(graph);

@@ -74,6 +74,7 @@ Image Image::parse(std::vector<uint8_t> bytes, const std::string& path) {
     }
     const auto id = static_cast<abi::Section>(e.id);
     if (id != abi::Section::kChip && id != abi::Section::kGraph &&
+        id != abi::Section::kNormalization &&
         uint64_t{e.offset} + e.bytes > h.device_bytes) {
       fail(path, "section " + std::to_string(e.id) + " is not among the bytes for the chip");
     }
@@ -92,8 +93,38 @@ Image Image::parse(std::vector<uint8_t> bytes, const std::string& path) {
   std::memcpy(image.tensors_, tensors.data(), tensors.size());
   const std::string_view names = image.section(abi::Section::kNames);
   if (names.empty() || names.back() != '\0') fail(path, "its names do not end");
+  const size_t normalization = image.section(abi::Section::kNormalization).size();
+  if (normalization % (2 * sizeof(float)) != 0) fail(path, "its input normalisation is damaged");
   image.check_layers();
   return image;
+}
+
+graph::IntegerTensor to_tensor(const abi::IoTensor& io, const std::string& name) {
+  graph::IntegerTensor t;
+  t.name = name;
+  t.channels = io.channels;
+  t.height = io.height;
+  t.width = io.width;
+  t.bits = static_cast<int>(io.bits);
+  t.is_signed = io.is_signed != 0;
+  float scale = 0;
+  std::memcpy(&scale, &io.scale, sizeof(scale));
+  t.scale = scale;
+  return t;
+}
+
+graph::IntegerNetwork Image::input_network() const {
+  graph::IntegerNetwork net;
+  net.tensors = {to_tensor(input(), name(input().name))};
+  net.input_low = input().low;
+  net.input_high = input().high;
+  const std::string_view raw = section(abi::Section::kNormalization);
+  std::vector<float> values(raw.size() / sizeof(float));
+  std::memcpy(values.data(), raw.data(), values.size() * sizeof(float));
+  const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  net.normalization.mean.assign(values.begin(), half);
+  net.normalization.std.assign(half, values.end());
+  return net;
 }
 
 std::string Image::name(uint32_t offset) const {
@@ -164,6 +195,9 @@ std::vector<uint8_t> build_image(ImageContents c) {
   h.chip_name = add_name(c.names, c.chip_name);
 
   const abi::IoTensor io[2] = {c.input, c.output};
+  std::vector<float> normalization = c.normalization.mean;
+  normalization.insert(normalization.end(), c.normalization.std.begin(),
+                       c.normalization.std.end());
   struct Part {
     abi::Section id;
     const void* data;
@@ -175,6 +209,7 @@ std::vector<uint8_t> build_image(ImageContents c) {
       {abi::Section::kNames, c.names.data(), c.names.size()},
       {abi::Section::kParameters, c.parameters.data(), c.parameters.size()},
       {abi::Section::kWeights, c.weights.data(), c.weights.size()},
+      {abi::Section::kNormalization, normalization.data(), normalization.size() * sizeof(float)},
       {abi::Section::kChip, c.chip_yaml.data(), c.chip_yaml.size()},
   };
   if (!c.graph_onnx.empty()) {
@@ -186,7 +221,7 @@ std::vector<uint8_t> build_image(ImageContents c) {
   std::vector<abi::SectionEntry> entries;
   for (const Part& part : parts) {
     bytes.resize((bytes.size() + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment);
-    if (part.id == abi::Section::kChip) h.device_bytes = static_cast<uint32_t>(bytes.size());
+    if (part.id == abi::Section::kNormalization) h.device_bytes = static_cast<uint32_t>(bytes.size());
     entries.push_back({static_cast<uint32_t>(part.id), static_cast<uint32_t>(bytes.size()),
                        static_cast<uint32_t>(part.bytes), 0});
     const auto* data = static_cast<const uint8_t*>(part.data);

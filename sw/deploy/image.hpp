@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "abi/image.hpp"
+#include "graph/integer_network.hpp"
 
 namespace tessera::deploy {
 
@@ -27,6 +28,9 @@ class Image {
 
   std::string network_name() const { return name(header_.network_name); }
   std::string chip_name() const { return name(header_.chip_name); }
+  /// A network of the input tensor alone: all that graph::quantize_input needs.
+  graph::IntegerNetwork input_network() const;
+
   /// A string of the names section.
   std::string name(uint32_t offset) const;
   /// A section's bytes; empty if the image has none of it.
@@ -57,11 +61,15 @@ struct ImageContents {
   std::vector<abi::LayerProgram> layers;  ///< names already offsets into `names`
   abi::IoTensor input = {};
   abi::IoTensor output = {};
+  graph::InputNormalization normalization;
   std::string names;  ///< NUL-terminated strings one after the other
   std::vector<uint8_t> weights;
   std::vector<uint8_t> parameters;
   std::string graph_onnx;  ///< empty: leave the section out
 };
+
+/// A tensor of the image as the software knows it.
+graph::IntegerTensor to_tensor(const abi::IoTensor& io, const std::string& name);
 
 /// Appends a string to a names section and returns its offset.
 uint32_t add_name(std::string& names, const std::string& name);

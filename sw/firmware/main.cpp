@@ -59,6 +59,7 @@ bool find_sections(uint32_t image) {
         program.parameters = address;
         break;
       case abi::Section::kChip:
+      case abi::Section::kNormalization:
       case abi::Section::kGraph:
         break;
     }

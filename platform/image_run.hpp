@@ -1,0 +1,71 @@
+#pragma once
+
+/// Runs an image on the platform over the images of a data set, checks every output against the
+/// integer reference, and gathers the figures.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "chip/chip.hpp"
+#include "core/elf.hpp"
+#include "data/dataset.hpp"
+#include "deploy/image.hpp"
+#include "memory/dram_timing.hpp"
+#include "npu/energy.hpp"
+#include "npu/statistics.hpp"
+#include "session.hpp"
+
+namespace tessera::platform {
+
+struct ImageRunOptions {
+  SocOptions soc;
+  uint64_t max_cycles = 0;
+  bool check = true;  ///< against the reference, if the image holds its network
+  std::function<void(char)> uart_sink;
+};
+
+struct LayerResult {
+  std::string name;
+  std::string widths;     ///< "8x8", "8xp4": activation and weight bits
+  uint64_t peak_macs_per_cycle = 0;  ///< R * C * L
+  npu::CycleCounts cycles;
+  npu::EventCounts events;
+
+  double utilization() const;  ///< MACs over what the array could have done in these cycles
+};
+
+/// Cycles and events are of all images together.
+struct ImageRunResult {
+  std::string network;
+  std::string chip;
+  uint64_t images = 0;
+  uint64_t correct = 0;
+  bool checked = false;
+  uint64_t mismatches = 0;       ///< images whose logits differ from the reference in any element
+  std::string first_mismatch;
+  uint64_t image_bytes = 0;      ///< of the .timg that the chip loads
+  uint64_t total_cycles = 0;     ///< from reset, boot included
+  npu::CycleCounts cycles;       ///< of the inferences
+  npu::EventCounts events;
+  std::vector<LayerResult> layers;
+  npu::Energy energy;            ///< from reset
+  memory::DramStatistics dram;
+  uint64_t host_instructions = 0;  ///< 0 with the native core
+  double simulation_seconds = 0;
+  double clock_hz = 0;
+
+  double top1_percent() const;
+  double latency_ms() const;  ///< of one image
+  double utilization() const;
+};
+
+/// Throws RunFailed if the firmware does not end well, std::runtime_error if the data do not fit
+/// the network or the chip's memory.
+ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
+                         const data::Dataset& dataset, const core::Elf* firmware,
+                         const ImageRunOptions& options);
+
+}  // namespace tessera::platform

@@ -1,0 +1,153 @@
+#include "run_report.hpp"
+
+#include <cstdarg>
+#include <cstdio>
+
+namespace tessera::platform {
+namespace {
+
+constexpr int kSchemaVersion = 1;
+
+boost::json::object cycles_by_cause(const npu::CycleCounts& cycles) {
+  boost::json::object object;
+  for (size_t i = 0; i < npu::kCauseCount; ++i) {
+    object[name_of(static_cast<npu::Cause>(i))] = cycles.by_cause[i];
+  }
+  return object;
+}
+
+boost::json::object layer_report(const LayerResult& layer) {
+  boost::json::object object;
+  object["name"] = layer.name;
+  object["widths"] = layer.widths;
+  object["cycles"] = layer.cycles.total();
+  object["cycles_by_cause"] = cycles_by_cause(layer.cycles);
+  object["macs"] = layer.events.macs;
+  object["gated_macs"] = layer.events.gated_macs;
+  object["utilization"] = layer.utilization();
+  object["saturations"] = layer.events.saturations;
+  object["dram_bytes_read"] = layer.events.dram_bytes_read;
+  object["dram_bytes_written"] = layer.events.dram_bytes_written;
+  return object;
+}
+
+boost::json::object energy_report(const npu::Energy& e) {
+  return {{"multiply", e.multiply_pj}, {"shift_add", e.shift_add_pj},
+          {"accumulate", e.accumulate_pj}, {"scratchpad", e.scratchpad_pj},
+          {"noc", e.noc_pj}, {"dram", e.dram_pj},
+          {"core", e.core_pj}, {"static", e.static_pj}};
+}
+
+double macs_per_second(const ImageRunResult& r) {
+  return r.simulation_seconds > 0 ? static_cast<double>(r.events.macs) / r.simulation_seconds : 0;
+}
+
+[[gnu::format(printf, 2, 3)]] void append(std::string& text, const char* format, ...) {
+  char line[512];
+  va_list arguments;
+  va_start(arguments, format);
+  std::vsnprintf(line, sizeof(line), format, arguments);
+  va_end(arguments);
+  text += line;
+}
+
+void append_layers(std::string& text, const ImageRunResult& r) {
+  append(text, "%-20s %7s %11s %6s", "layer", "widths", "cycles", "util");
+  for (size_t i = 0; i < npu::kCauseCount; ++i) {
+    append(text, " %8.8s", name_of(static_cast<npu::Cause>(i)));
+  }
+  text += "\n";
+  const auto images = static_cast<double>(r.images);
+  const auto row = [&](const char* name, const char* widths, const npu::CycleCounts& cycles,
+                       double utilization) {
+    append(text, "%-20s %7s %11.0f %5.1f%%", name, widths,
+           static_cast<double>(cycles.total()) / images, 100 * utilization);
+    for (uint64_t count : cycles.by_cause) {
+      append(text, " %8.0f", static_cast<double>(count) / images);
+    }
+    text += "\n";
+  };
+  for (const LayerResult& l : r.layers) {
+    row(l.name.c_str(), l.widths.c_str(), l.cycles, l.utilization());
+  }
+  row("total", "", r.cycles, r.utilization());
+}
+
+}  // namespace
+
+boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
+  boost::json::object o;
+  o["schema"] = "tessera-run";
+  o["schema_version"] = kSchemaVersion;
+  o["network"] = r.network;
+  o["chip"] = r.chip;
+  o["array"] = setup.array;
+  o["core"] = setup.core;
+  o["timing"] = setup.timing;
+  o["quantum_instructions"] = setup.quantum;
+  o["images"] = r.images;
+  o["correct"] = r.correct;
+  o["top1_percent"] = r.top1_percent();
+  o["reference_checked"] = r.checked;
+  o["reference_mismatches"] =
+      r.checked ? boost::json::value(r.mismatches) : boost::json::value(nullptr);
+  o["image_bytes"] = r.image_bytes;
+  o["clock_hz"] = r.clock_hz;
+  o["total_cycles"] = r.total_cycles;
+  o["cycles"] = r.cycles.total();
+  o["cycles_by_cause"] = cycles_by_cause(r.cycles);
+  o["latency_ms"] = r.latency_ms();
+  o["macs"] = r.events.macs;
+  o["gated_macs"] = r.events.gated_macs;
+  o["array_utilization"] = r.utilization();
+  o["saturations"] = r.events.saturations;
+  o["dram_bytes_read"] = r.events.dram_bytes_read;
+  o["dram_bytes_written"] = r.events.dram_bytes_written;
+  o["dram_row_hits"] = r.dram.row_hits;
+  o["dram_row_misses"] = r.dram.row_misses;
+  o["dram_row_conflicts"] = r.dram.row_conflicts;
+  o["dram_refreshes"] = r.dram.refreshes;
+  o["scratchpad_bytes"] = r.events.scratchpad_bytes();
+  o["energy_pj"] = r.energy.total_pj();
+  o["energy_pj_by_component"] = energy_report(r.energy);
+  o["host_instructions"] = r.host_instructions;
+  boost::json::array layers;
+  for (const LayerResult& layer : r.layers) layers.push_back(layer_report(layer));
+  o["layers"] = std::move(layers);
+  o["simulation_seconds"] = r.simulation_seconds;
+  o["simulated_macs_per_second"] = macs_per_second(r);
+  return o;
+}
+
+std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
+  std::string text;
+  append(text, "%s on %s (array %s, core %s, timing %s)\n", r.network.c_str(), r.chip.c_str(),
+         setup.array.c_str(), setup.core.c_str(), setup.timing.c_str());
+  const auto images = static_cast<double>(r.images);
+  append(text, "  images            %llu, top-1 %.2f %%\n",
+         static_cast<unsigned long long>(r.images), r.top1_percent());
+  if (r.checked) {
+    append(text, "  reference         %llu images differ\n",
+           static_cast<unsigned long long>(r.mismatches));
+    if (!r.first_mismatch.empty()) append(text, "                    %s\n", r.first_mismatch.c_str());
+  } else {
+    append(text, "  reference         not checked\n");
+  }
+  append(text, "  cycles an image   %.0f, %.4f ms at %.0f MHz\n",
+         static_cast<double>(r.cycles.total()) / images, r.latency_ms(), r.clock_hz / 1e6);
+  append(text, "  array utilisation %.1f %% of the peak of each layer's widths\n",
+         100 * r.utilization());
+  append(text, "  DRAM an image     %.0f bytes read, %.0f written\n",
+         static_cast<double>(r.events.dram_bytes_read) / images,
+         static_cast<double>(r.events.dram_bytes_written) / images);
+  append(text, "  energy an image   %.3f uJ\n", r.energy.total_pj() / images / 1e6);
+  append(text, "  image             %llu bytes on the chip\n",
+         static_cast<unsigned long long>(r.image_bytes));
+  append(text, "  simulation        %.2f s, %.0f MMAC/s\n", r.simulation_seconds,
+         macs_per_second(r) / 1e6);
+  text += "\nCycles an image, by layer and cause\n";
+  append_layers(text, r);
+  return text;
+}
+
+}  // namespace tessera::platform
