@@ -37,6 +37,13 @@ struct Constant {
 /// is missing, of the wrong length, or of an unsupported type; allocates nothing before that.
 Constant read_constant(const onnx::TensorProto& tensor, const std::string& folder);
 
+/// Elements of a constant's shape. Throws std::runtime_error beginning with `what` if there are
+/// more than 2^29.
+int64_t checked_count(const Shape& shape, const std::string& what);
+
+/// Whether tensors of this ONNX element type can be read.
+bool is_supported_type(int element_type);
+
 /// One-dimensional int64 constant.
 Constant integer_constant(std::vector<int64_t> values);
 

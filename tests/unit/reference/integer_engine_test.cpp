@@ -177,12 +177,15 @@ TEST(IntegerEngine, names_the_layer_whose_accumulator_exceeds_48_bits) {
 }
 
 TEST(IntegerEngine, the_largest_accumulators_are_rescaled_in_more_than_64_bits) {
-  IntegerNetwork n = long_sum(65538, -32768, 65535, 47);
-  n.layers[0].weights.assign(65538, -32767);
-  n.layers[0].rescale[0].multiplier = 65535;
-  const Wide v = (Wide{65538} * 65535 * -32767 + 1) * 65535 + (Wide{1} << 46);
-  EXPECT_THAT(IntegerEngine(n).run(std::vector<int32_t>(65538, 65535)),
-              ElementsAre(static_cast<int32_t>(floor_shift(v, 47))));
+  constexpr int64_t kTaps = 65539;  // the sum is 229,373 below 2^47
+  for (const int16_t weight : {int16_t{32767}, int16_t{-32767}}) {
+    IntegerNetwork n = long_sum(kTaps, weight, 65535, 47);
+    n.layers[0].bias = {weight > 0 ? INT32_MAX : INT32_MIN};
+    n.layers[0].rescale[0].multiplier = 65535;
+    const Wide v = (Wide{kTaps} * 65535 * weight + n.layers[0].bias[0]) * 65535 + (Wide{1} << 46);
+    EXPECT_THAT(IntegerEngine(n).run(std::vector<int32_t>(kTaps, 65535)),
+                ElementsAre(static_cast<int32_t>(floor_shift(v, 47))));
+  }
 }
 
 TEST(IntegerEngine, halves_round_up) {
