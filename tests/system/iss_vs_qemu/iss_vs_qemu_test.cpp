@@ -42,14 +42,14 @@ Result run_command(const std::string& command) {
 /// An rv32 CPU with the ISS's extensions and no others.
 Result run_on_qemu(const std::string& elf) {
   return run_command(
-      "timeout 20 qemu-system-riscv32 -M virt -bios none -nographic -cpu "
+      "timeout 60 qemu-system-riscv32 -M virt -bios none -nographic -cpu "
       "rv32,f=off,d=off,s=off,u=off,h=off,pmp=off,mmu=off,sstc=off,zba=off,zbb=off,zbc=off,zbs=off,"
       "marchid=0,mimpid=0 -kernel '" +
       elf + "' </dev/null 2>&1");
 }
 
 Result run_on_iss(const std::string& elf, unsigned quantum) {
-  return run_command("timeout 20 '" ISS_RUNNER "' '" + elf + "' " + std::to_string(quantum) +
+  return run_command("timeout 60 '" ISS_RUNNER "' '" + elf + "' " + std::to_string(quantum) +
                      " 2>/dev/null </dev/null");
 }
 

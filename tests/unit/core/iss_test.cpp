@@ -149,13 +149,15 @@ TEST(Iss, a_trap_loop_lets_simulated_time_go_on) {
 
 TEST(Iss, rewritten_code_is_run_after_fence_i) {
   TinySystem system;
-  // Twice through a slot that the first pass overwrites with "addi x7, x7, 16".
+  // Three passes over the slot at +12: as written here (1), and as each pass before rewrote it
+  // (16, then 17).
   write_code(system, kBase,
-             {lui(6, kBase), lw(5, 6, 0x40), addi(9, 0, 2), addi(7, 7, 1), sw(5, 6, 12), kFenceI,
-              addi(9, 9, -1), 0xFE0498E3 /* bnez x9, -16 */, kWfi});
+             {lui(6, kBase), lw(5, 6, 0x40), addi(9, 0, 3), addi(7, 7, 1), sw(5, 6, 12), kFenceI,
+              lui(8, 0x10'0000), 0x008282B3 /* add x5, x5, x8 */, addi(9, 9, -1),
+              0xFE0494E3 /* bnez x9, -24 */, kWfi});
   write_code(system, kBase + 0x40, {addi(7, 7, 16)});
   sc_core::sc_start(1, SC_US);
-  EXPECT_EQ(system.iss.read_register(7), 17U);
+  EXPECT_EQ(system.iss.read_register(7), 1U + 16U + 17U);
 }
 
 TEST(Iss, invalidated_dmi_sends_the_next_access_over_the_bus) {

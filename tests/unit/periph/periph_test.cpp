@@ -221,7 +221,9 @@ TEST_F(UartTest, received_characters_wait_for_room_and_interrupt_at_the_trigger_
   put(1, 1);
   uart.receive("abc");
   EXPECT_FALSE(level);
-  uart.receive("defghijklmnopqrstuvwxyz");
+  uart.receive("d");
+  EXPECT_TRUE(level);
+  uart.receive("efghijklmnopqrstuvwxyz");
   EXPECT_TRUE(level);
   EXPECT_EQ(get(2), 0xC4U);
   std::string text;
