@@ -41,7 +41,8 @@ function(tessera_pe_mutant name file from to)
     DIRECTORY ${dir}/verilated
     VERILATOR_ARGS --no-timing -Wno-fatal -O3)
   target_include_directories(pe_mutant_${name} PRIVATE ${CMAKE_BINARY_DIR}/include/rtl)
-  target_compile_options(pe_mutant_${name} PRIVATE -O1 -w)
+  target_compile_options(pe_mutant_${name} PRIVATE -O1 -w
+    $<$<BOOL:${TESSERA_SANITIZE}>:-fno-sanitize=all>)
 endfunction()
 
 tessera_pe_mutant(dropped_weight_sign pe_brick.sv
