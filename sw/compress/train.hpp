@@ -32,7 +32,7 @@ struct EpochReport {
 };
 
 struct TrainOptions {
-  int epochs = 30;
+  int epochs = 24;
   int batch_size = 128;
   Optimizer optimizer = Optimizer::kAdam;
   Schedule schedule = Schedule::kCosine;

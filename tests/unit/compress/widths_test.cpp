@@ -76,6 +76,20 @@ TEST(Widths, lenet_has_one_grid_a_crossing) {
   EXPECT_TRUE(logits.is_signed);
 }
 
+TEST(Widths, logits_are_signed_even_behind_a_relu) {
+  Graph net = one_conv_net({2, 4, 4}, 2, true);
+  graph::Node relu;
+  relu.name = "relu";
+  relu.inputs = {"conv_out"};
+  relu.output = net.output = "y";
+  net.nodes.push_back(relu);
+  graph::infer_shapes(net);
+  const Recipe recipe = recipe_of("");
+  const auto groups = activation_groups(net, recipe, layer_formats(net, recipe));
+  EXPECT_TRUE(group_with(groups, "y").is_signed);
+  EXPECT_EQ(group_with(groups, "y").bits, 16);
+}
+
 TEST(Widths, an_input_that_may_be_negative_is_signed) {
   Graph net = lenet5(1);
   net.normalization = {{0.28F}, {0.35F}};
