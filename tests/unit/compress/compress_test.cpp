@@ -135,6 +135,12 @@ TEST(Compress, radix_points_make_every_rescaling_a_shift) {
   EXPECT_GT(result.report.integer_top1_percent, 99);
 }
 
+TEST(Compress, the_eight_bit_recipe_writes_what_other_tools_read) {
+  const std::string file = graph::serialize_onnx(compress_corners(load_recipe("int8")).graph);
+  EXPECT_THAT(file, HasSubstr("DequantizeLinear"));
+  EXPECT_THAT(file, testing::Not(HasSubstr("qonnx")));
+}
+
 TEST(Compress, stochastic_rounding_reaches_the_layers_and_survives_the_file) {
   const Recipe recipe = uniform(8, 8, "rounding: stochastic\n");
   const CompressResult result = compress_corners(recipe);
