@@ -2,6 +2,7 @@
 
 #include "cluster_bench.hpp"
 #include "convolution_case.hpp"
+#include "npu/model_array.hpp"
 
 namespace tessera::npu::test {
 namespace {
@@ -153,6 +154,53 @@ TEST_P(ClusterConvolution, a_layer_may_be_cut_into_tiles_anywhere) {
     shapes.push_back(shape);
   }
   expect_exact(shapes);
+}
+
+/// A backend of its own that looks at the operands it is given.
+class InspectingArray : public ModelArray {
+ public:
+  explicit InspectingArray(uint64_t& nonzero_padding) : nonzero_padding_(nonzero_padding) {}
+
+  void begin_run(const ArrayRun& run) override {
+    run_ = run;
+    count(run.weights, run.shape.channels);
+    ModelArray::begin_run(run);
+  }
+  void compute(uint64_t first_pixel, uint64_t pixel_count, const OperandMatrix& activations,
+               int64_t* accumulators, std::size_t accumulator_stride) override {
+    count(activations, pixel_count);
+    ModelArray::compute(first_pixel, pixel_count, activations, accumulators, accumulator_stride);
+  }
+
+ private:
+  /// Segments of 5 elements in steps of 8 lanes.
+  void count(const OperandMatrix& matrix, uint64_t rows) {
+    for (uint64_t row = 0; row < rows; ++row) {
+      for (std::size_t i = 0; i < matrix.stride; ++i) {
+        const bool padding = i >= run_.shape.steps * 8 || i % 8 >= 5;
+        nonzero_padding_ += padding && matrix.data[row * matrix.stride + i] != 0;
+      }
+    }
+  }
+
+  ArrayRun run_{};
+  uint64_t& nonzero_padding_;
+};
+
+TEST_P(ClusterConvolution, another_backend_takes_the_place_of_the_model_and_sees_zero_padding) {
+  ConvolutionShape shape;
+  shape.in_channels = 5;
+  shape.weight_bits = 4;
+  shape.p4 = true;  // whose padding bits in memory mean 64
+  uint64_t nonzero_padding = 0;
+  ClusterBench bench(small_chip(), GetParam(), std::make_unique<InspectingArray>(nonzero_padding));
+  ConvolutionCase layer(shape, 7);
+  bench.run([&](ClusterBench& b) {
+    layer.execute(b, 0);
+    EXPECT_EQ(layer.mismatches(b), 0u);
+    EXPECT_EQ(b.cluster.statistics().events.macs, layer.macs());
+  });
+  EXPECT_EQ(nonzero_padding, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Timing, ClusterConvolution,

@@ -196,6 +196,18 @@ TEST_P(ClusterError, an_overflowing_accumulator_names_its_channel) {
       0x4'0000);
 }
 
+TEST_P(ClusterError, what_was_under_way_at_an_error_is_never_signalled) {
+  run_program([](ClusterBench& b) {
+    b.push(Engine::kLoad, header(Opcode::kLoad, 0, 0, true), 0, plain_transfer(kDramBase, 0, 8192));
+    b.push(Engine::kCompute, header(Opcode::kRun, 0, 0, true), kTag, abi::ComputeRun{});
+    b.pass_cycles(5);
+    EXPECT_EQ(b.read(reg::STATUS), kLoadBit | abi::kStatusError);
+    b.wait_until([&] { return b.read(reg::STATUS) == abi::kStatusError; });
+    EXPECT_EQ(b.read(reg::NOTIFY_COUNT), 0u);
+    EXPECT_EQ(b.read(reg::IRQ_PENDING) & abi::kIrqNotify, 0u);
+  });
+}
+
 struct BadConfig {
   const char* what;
   uint32_t word;

@@ -97,6 +97,8 @@ TEST(ClusterRegisters, notifications_are_counted_and_interrupt_until_cleared) {
     b.wait_for_notify(1);
     EXPECT_EQ(b.read(reg::IRQ_PENDING), abi::kIrqNotify);
     EXPECT_EQ(b.interrupts, std::vector<bool>{true});
+    b.write(reg::IRQ_PENDING, abi::kIrqError);
+    EXPECT_EQ(b.read(reg::IRQ_PENDING), abi::kIrqNotify) << "another bit was cleared";
     b.write(reg::IRQ_PENDING, abi::kIrqNotify);
     EXPECT_EQ(b.read(reg::IRQ_PENDING), 0u);
     EXPECT_EQ(b.interrupts, (std::vector<bool>{true, false}));

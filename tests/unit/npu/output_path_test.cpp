@@ -93,6 +93,17 @@ TEST(OutputPath, rescaling_is_exact_for_every_shift_and_both_roundings) {
   }
 }
 
+TEST(OutputPath, the_largest_sums_do_not_wrap) {
+  OutputPath path(plain_config(), 1);
+  const int64_t largest = (int64_t{1} << 47) - 1;
+  const int64_t accumulators[] = {largest, -largest - 1};
+  const uint32_t positions[2] = {};
+  int32_t values[2];
+  path.rescale(accumulators, 2, {INT32_MAX, 65535, 47, 0}, 0, positions, values);
+  EXPECT_EQ(values[0], 127);
+  EXPECT_EQ(values[1], -128);
+}
+
 TEST(OutputPath, halves_round_up_on_both_sides_of_zero) {
   OutputPath path(plain_config(), 1);
   const int64_t accumulators[] = {3, -3, 1, -1, 2, -2};
