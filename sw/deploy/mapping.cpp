@@ -11,7 +11,7 @@ namespace tessera::deploy {
 namespace {
 
 /// Cycles of firmware for the commands of one step; an estimate for the search only.
-constexpr uint64_t kHostCyclesPerStep = 400;
+constexpr uint64_t kHostCyclesPerStep = 1000;
 
 class Mapper {
  public:

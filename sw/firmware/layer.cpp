@@ -7,6 +7,9 @@ using abi::Engine;
 using abi::Opcode;
 
 constexpr uint32_t min(uint32_t a, uint32_t b) { return a < b ? a : b; }
+constexpr int32_t clamp(int32_t value, int32_t low, int32_t high) {
+  return value < low ? low : value > high ? high : value;
+}
 constexpr uint32_t bit(Engine engine) { return abi::engine_bit(engine); }
 
 /// A contiguous block.
@@ -63,65 +66,68 @@ void LayerRunner::run(uint32_t index, const abi::LayerProgram& layer, const Tens
 }
 
 void LayerRunner::step(const Tile& tile, bool last, bool notify_last) {
-  const bool new_weights = loaded_channel_ != static_cast<int32_t>(tile.channel);
-  const bool new_rows = loaded_row_ != static_cast<int32_t>(tile.row);
-  const bool residual = layer_->config.residual_bits != 0;
-  await_compute_ = step_ >= 2;
-
-  // The residual tile shares the activation slot, so a new channel tile brings both anew.
-  const bool load_rows = new_rows || (residual && new_weights);
-  if (new_weights) {
-    weight_slot_ ^= 1;
-    load_weights(tile);
-    loaded_channel_ = static_cast<int32_t>(tile.channel);
-  }
-  if (load_rows) {
-    activation_slot_ ^= 1;
-    load_activations(tile);
-    loaded_row_ = static_cast<int32_t>(tile.row);
-    if (residual) load_residual(tile);
-  }
-  // One token a step, also when everything is there already.
-  push_load(linear(0, abi::kLocalActivations, 0), true);
-
+  load(tile);
   compute(tile);
   store(tile, last, notify_last);
   ++step_;
   ++tag_;
 }
 
-void LayerRunner::push_load(const abi::Transfer& transfer, bool last_of_step) {
+void LayerRunner::load(const Tile& tile) {
+  const bool has_residual = layer_->config.residual_bits != 0;
+  const bool new_weights = loaded_channel_ != static_cast<int32_t>(tile.channel);
+  // The residual tile shares the activation slot, so a new channel tile brings both anew.
+  const bool new_rows =
+      loaded_row_ != static_cast<int32_t>(tile.row) || (has_residual && new_weights);
+  uint32_t wait = step_ >= 2 ? bit(Engine::kCompute) : 0;
+  if (new_weights) {
+    weight_slot_ ^= 1;
+    loaded_channel_ = static_cast<int32_t>(tile.channel);
+    push_load(weights(tile), wait, false);
+    push_load(parameters(tile), 0, !new_rows);
+    wait = 0;
+  }
+  if (new_rows) {
+    activation_slot_ ^= 1;
+    loaded_row_ = static_cast<int32_t>(tile.row);
+    if (await_store_) wait |= bit(Engine::kStore);
+    await_store_ = false;
+    push_load(activations(tile), wait, !has_residual);
+    if (has_residual) push_load(residual(tile), 0, true);
+  }
+  // A step whose operands are all there already still takes and gives its tokens.
+  if (!new_weights && !new_rows) push_load(linear(0, abi::kLocalActivations, 0), wait, true);
+}
+
+void LayerRunner::push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step) {
   abi::CommandHeader header;
   header.opcode = Opcode::kLoad;
-  if (await_compute_) header.wait_mask |= bit(Engine::kCompute);
-  await_compute_ = false;
+  header.wait_mask = wait_mask;
   if (last_of_step) header.signal_mask = bit(Engine::kCompute);
   npu_.push(Engine::kLoad, header, tag_, transfer);
 }
 
-void LayerRunner::load_weights(const Tile& tile) {
+abi::Transfer LayerRunner::weights(const Tile& tile) const {
   const uint32_t channel_bytes = layer_->weight_channel_bytes;
-  push_load(
-      linear(bases_->weights + layer_->weight_offset + tile.channel * channel_bytes,
-             abi::kLocalWeights + weight_slot_ * half_weights_, tile.channels * channel_bytes),
-      false);
-  constexpr auto kBytes = static_cast<uint32_t>(sizeof(abi::ChannelParameters));
-  push_load(linear(bases_->parameters + layer_->parameter_offset + tile.channel * kBytes,
-                   abi::kLocalParameters + weight_slot_ * half_parameters_, tile.channels * kBytes),
-            false);
+  return linear(bases_->weights + layer_->weight_offset + tile.channel * channel_bytes,
+                abi::kLocalWeights + weight_slot_ * half_weights_, tile.channels * channel_bytes);
 }
 
-void LayerRunner::load_activations(const Tile& tile) {
+abi::Transfer LayerRunner::parameters(const Tile& tile) const {
+  constexpr auto kBytes = static_cast<uint32_t>(sizeof(abi::ChannelParameters));
+  return linear(bases_->parameters + layer_->parameter_offset + tile.channel * kBytes,
+                abi::kLocalParameters + weight_slot_ * half_parameters_, tile.channels * kBytes);
+}
+
+abi::Transfer LayerRunner::activations(const Tile& tile) const {
   const abi::LayerProgram& l = *layer_;
   const int32_t first =
       static_cast<int32_t>(tile.row * l.input_row_step) - static_cast<int32_t>(l.pad_top);
   const int32_t end =
       first + static_cast<int32_t>((tile.rows - 1) * l.input_row_step + l.input_row_window);
   const auto rows = static_cast<int32_t>(l.input_rows);
-  int32_t from = first < 0 ? 0 : first;
-  if (from > rows) from = rows;
-  int32_t to = end > rows ? rows : end;
-  if (to < from) to = from;
+  const int32_t from = clamp(first, 0, rows);
+  const int32_t to = clamp(end, from, rows);
 
   abi::Transfer t = {};
   t.dram_address = bases_->space[static_cast<uint32_t>(l.input_space)] + l.input_offset +
@@ -136,17 +142,10 @@ void LayerRunner::load_activations(const Tile& tile) {
   t.pad_right = static_cast<uint16_t>(l.pad_right_bytes);
   t.pad_top = static_cast<uint16_t>(from - first);
   t.pad_bottom = static_cast<uint16_t>(end - to);
-
-  abi::CommandHeader header;
-  header.opcode = Opcode::kLoad;
-  if (await_compute_) header.wait_mask |= bit(Engine::kCompute);
-  if (await_store_) header.wait_mask |= bit(Engine::kStore);
-  await_compute_ = false;
-  await_store_ = false;
-  npu_.push(Engine::kLoad, header, tag_, t);
+  return t;
 }
 
-void LayerRunner::load_residual(const Tile& tile) {
+abi::Transfer LayerRunner::residual(const Tile& tile) const {
   const abi::LayerProgram& l = *layer_;
   const abi::ComputeConfig& c = l.config;
   abi::Transfer t = {};
@@ -162,7 +161,7 @@ void LayerRunner::load_residual(const Tile& tile) {
   t.z_dram_stride = static_cast<int32_t>(l.residual_row_bytes);
   t.y_local_stride = static_cast<int32_t>(c.residual_pixel_pitch);
   t.z_local_stride = static_cast<int32_t>(c.residual_row_pitch);
-  push_load(t, false);
+  return t;
 }
 
 void LayerRunner::compute(const Tile& tile) {

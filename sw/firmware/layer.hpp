@@ -40,10 +40,12 @@ class LayerRunner {
   };
 
   void step(const Tile& tile, bool last, bool notify_last);
-  void load_weights(const Tile& tile);
-  void load_activations(const Tile& tile);
-  void load_residual(const Tile& tile);
-  void push_load(const abi::Transfer& transfer, bool last_of_step);
+  void load(const Tile& tile);
+  abi::Transfer weights(const Tile& tile) const;
+  abi::Transfer parameters(const Tile& tile) const;
+  abi::Transfer activations(const Tile& tile) const;
+  abi::Transfer residual(const Tile& tile) const;
+  void push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step);
   void compute(const Tile& tile);
   void store(const Tile& tile, bool last, bool notify_last);
 
@@ -53,8 +55,7 @@ class LayerRunner {
   uint32_t step_ = 0;  ///< since start; the first two steps wait for nothing
   uint32_t activation_slot_ = 0;
   uint32_t weight_slot_ = 0;
-  bool await_compute_ = false;  ///< the next load of this step waits for compute
-  bool await_store_ = false;    ///< the next activation load waits for the previous layer
+  bool await_store_ = false;  ///< the next activation load waits for the previous layer
 
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;

@@ -20,6 +20,10 @@ constexpr uint32_t kTokenTimeoutCycles = 100'000;
 
 Npu npu;
 
+/// The layers are copied to the local RAM, where each of their words costs a cycle.
+constexpr uint32_t kMaxLayers = 512;
+abi::LayerProgram layers[kMaxLayers];
+
 /// The loaded image, as far as the firmware needs it.
 struct Program {
   const abi::ImageHeader* header = nullptr;
@@ -44,7 +48,10 @@ bool find_sections(uint32_t image) {
     const uint32_t address = image + s.offset;
     switch (static_cast<abi::Section>(s.id)) {
       case abi::Section::kProgram:
-        program.layers = static_cast<const abi::LayerProgram*>(hal::memory(address, s.bytes));
+        if (header->layer_count > kMaxLayers) return false;
+        __builtin_memcpy(layers, hal::memory(address, s.bytes),
+                         header->layer_count * sizeof(abi::LayerProgram));
+        program.layers = layers;
         break;
       case abi::Section::kTensors:
         program.tensors = static_cast<const abi::IoTensor*>(hal::memory(address, s.bytes));
@@ -185,7 +192,7 @@ void main(uint32_t boot_info) {
   const auto& boot = *static_cast<const abi::BootInfo*>(
       hal::memory(boot_info, static_cast<uint32_t>(sizeof(abi::BootInfo))));
   if (boot.magic != abi::kBootMagic || !find_sections(boot.image_address)) {
-    print("no image: the boot information is missing or of another version\n");
+    print("no image that this firmware can run: none, another version, or too many layers\n");
     finish(kExitBadBoot);
   }
   npu.start(0);
