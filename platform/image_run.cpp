@@ -13,18 +13,16 @@ namespace {
 
 void require_input_shape(const deploy::Image& image, const data::Dataset& dataset) {
   const abi::IoTensor& in = image.input();
-  if (dataset.channels == in.channels && dataset.height == in.height &&
-      dataset.width == in.width) {
+  if (dataset.channels == in.channels && dataset.height == in.height && dataset.width == in.width) {
     return;
   }
   const auto shape = [](int64_t c, int64_t h, int64_t w) {
     return std::to_string(c) + "x" + std::to_string(h) + "x" + std::to_string(w);
   };
-  throw std::runtime_error("the images of " + dataset.source + " are " +
-                           shape(dataset.channels, dataset.height, dataset.width) + ", network " +
-                           image.network_name() + " takes " +
-                           shape(in.channels, in.height, in.width) +
-                           "; name another data set with --data");
+  throw std::runtime_error(
+      "the images of " + dataset.source + " are " +
+      shape(dataset.channels, dataset.height, dataset.width) + ", network " + image.network_name() +
+      " takes " + shape(in.channels, in.height, in.width) + "; name another data set with --data");
 }
 
 std::string describe_difference(uint64_t index, const std::vector<int32_t>& expected,
@@ -78,7 +76,8 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image,
 }  // namespace
 
 double LayerResult::utilization() const {
-  const double peak = static_cast<double>(peak_macs_per_cycle) * static_cast<double>(cycles.total());
+  const double peak =
+      static_cast<double>(peak_macs_per_cycle) * static_cast<double>(cycles.total());
   return peak == 0 ? 0 : static_cast<double>(events.macs) / peak;
 }
 
@@ -87,16 +86,16 @@ double ImageRunResult::top1_percent() const {
 }
 
 double ImageRunResult::latency_ms() const {
-  return images == 0 ? 0
-                     : static_cast<double>(cycles.total()) / static_cast<double>(images) /
-                           clock_hz * 1e3;
+  return images == 0
+             ? 0
+             : static_cast<double>(cycles.total()) / static_cast<double>(images) / clock_hz * 1e3;
 }
 
 double ImageRunResult::utilization() const {
   double peak = 0;
   for (const LayerResult& layer : layers) {
-    peak += static_cast<double>(layer.peak_macs_per_cycle) *
-            static_cast<double>(layer.cycles.total());
+    peak +=
+        static_cast<double>(layer.peak_macs_per_cycle) * static_cast<double>(layer.cycles.total());
   }
   return peak == 0 ? 0 : static_cast<double>(events.macs) / peak;
 }

@@ -29,7 +29,7 @@ struct ImageRunOptions {
 
 struct LayerResult {
   std::string name;
-  std::string widths;     ///< "8x8", "8xp4": activation and weight bits
+  std::string widths;                ///< "8x8", "8xp4": activation and weight bits
   uint64_t peak_macs_per_cycle = 0;  ///< R * C * L
   npu::CycleCounts cycles;
   npu::EventCounts events;
@@ -44,14 +44,14 @@ struct ImageRunResult {
   uint64_t images = 0;
   uint64_t correct = 0;
   bool checked = false;
-  uint64_t mismatches = 0;       ///< images whose logits differ from the reference in any element
+  uint64_t mismatches = 0;  ///< images whose logits differ from the reference in any element
   std::string first_mismatch;
-  uint64_t image_bytes = 0;      ///< of the .timg that the chip loads
-  uint64_t total_cycles = 0;     ///< from reset, boot included
-  npu::CycleCounts cycles;       ///< of the inferences
+  uint64_t image_bytes = 0;   ///< of the .timg that the chip loads
+  uint64_t total_cycles = 0;  ///< from reset, boot included
+  npu::CycleCounts cycles;    ///< of the inferences
   npu::EventCounts events;
   std::vector<LayerResult> layers;
-  npu::Energy energy;            ///< from reset
+  npu::Energy energy;  ///< from reset
   memory::DramStatistics dram;
   uint64_t host_instructions = 0;  ///< 0 with the native core
   double simulation_seconds = 0;

@@ -66,8 +66,8 @@ void load_memory(Soc& soc, const MemoryPlan& plan, const deploy::Image& image,
 
   const graph::IntegerNetwork input = image.input_network();
   for (uint32_t i = 0; i < b.image_count; ++i) {
-    const auto packed = deploy::pack_activations(input.tensors[0],
-                                                 graph::quantize_input(input, dataset.image(i)));
+    const auto packed =
+        deploy::pack_activations(input.tensors[0], graph::quantize_input(input, dataset.image(i)));
     std::memcpy(planned(soc, b.input_address + i * b.input_stride, packed.size()), packed.data(),
                 packed.size());
   }

@@ -16,6 +16,7 @@ constexpr Command kCommands[] = {
     {"run", "run an image, or any bare-metal ELF, on the platform", run_command},
     {"cosim", "check the RTL against the model", cosim_command},
     {"inspect", "print what an image holds", inspect_command},
+    {"report", "print JSON reports as one table", report_command},
     {"chip", "print a chip's resolved configuration", chip_command},
 };
 

@@ -32,10 +32,14 @@ boost::json::object layer_report(const LayerResult& layer) {
 }
 
 boost::json::object energy_report(const npu::Energy& e) {
-  return {{"multiply", e.multiply_pj}, {"shift_add", e.shift_add_pj},
-          {"accumulate", e.accumulate_pj}, {"scratchpad", e.scratchpad_pj},
-          {"noc", e.noc_pj}, {"dram", e.dram_pj},
-          {"core", e.core_pj}, {"static", e.static_pj}};
+  return {{"multiply", e.multiply_pj},
+          {"shift_add", e.shift_add_pj},
+          {"accumulate", e.accumulate_pj},
+          {"scratchpad", e.scratchpad_pj},
+          {"noc", e.noc_pj},
+          {"dram", e.dram_pj},
+          {"core", e.core_pj},
+          {"static", e.static_pj}};
 }
 
 double macs_per_second(const ImageRunResult& r) {
@@ -129,7 +133,8 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
   if (r.checked) {
     append(text, "  reference         %llu images differ\n",
            static_cast<unsigned long long>(r.mismatches));
-    if (!r.first_mismatch.empty()) append(text, "                    %s\n", r.first_mismatch.c_str());
+    if (!r.first_mismatch.empty())
+      append(text, "                    %s\n", r.first_mismatch.c_str());
   } else {
     append(text, "  reference         not checked\n");
   }

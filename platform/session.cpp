@@ -24,16 +24,26 @@ SocOptions with_entry(SocOptions options, const core::Elf* elf) {
 
 const char* describe_cause(core::Cause cause) {
   switch (static_cast<uint32_t>(cause)) {
-    case 0: return "instruction address misaligned";
-    case 1: return "instruction access fault";
-    case 2: return "illegal instruction";
-    case 3: return "breakpoint";
-    case 4: return "load address misaligned";
-    case 5: return "load access fault";
-    case 6: return "store address misaligned";
-    case 7: return "store access fault";
-    case 11: return "environment call";
-    default: return "exception";
+    case 0:
+      return "instruction address misaligned";
+    case 1:
+      return "instruction access fault";
+    case 2:
+      return "illegal instruction";
+    case 3:
+      return "breakpoint";
+    case 4:
+      return "load address misaligned";
+    case 5:
+      return "load access fault";
+    case 6:
+      return "store address misaligned";
+    case 7:
+      return "store access fault";
+    case 11:
+      return "environment call";
+    default:
+      return "exception";
   }
 }
 
@@ -107,8 +117,8 @@ std::string Session::where_the_core_is() const {
 
 std::string Session::explain(const Outcome& outcome) const {
   if (!outcome.finished) {
-    std::string text = "no end after " + std::to_string(outcome.cycles) + " cycles: " +
-                       where_the_core_is() + "; " + soc_.cluster().status_text();
+    std::string text = "no end after " + std::to_string(outcome.cycles) +
+                       " cycles: " + where_the_core_is() + "; " + soc_.cluster().status_text();
     return text;
   }
   std::string text = "the program ended with code " + std::to_string(outcome.exit_code);

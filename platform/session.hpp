@@ -15,10 +15,10 @@
 namespace tessera::platform {
 
 struct Outcome {
-  bool finished = false;      ///< false: max_cycles came first
-  int exit_code = 0;          ///< of the finisher or `tohost`; 0 is success
-  uint64_t cycles = 0;        ///< of the chip clock, from reset
-  double wall_seconds = 0;    ///< host time in simulation
+  bool finished = false;    ///< false: max_cycles came first
+  int exit_code = 0;        ///< of the finisher or `tohost`; 0 is success
+  uint64_t cycles = 0;      ///< of the chip clock, from reset
+  double wall_seconds = 0;  ///< host time in simulation
 };
 
 /// There can be one a process (SystemC elaborates once).

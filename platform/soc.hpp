@@ -46,8 +46,8 @@ class Soc : public sc_core::sc_module {
   Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocOptions& options);
 
   const common::Clock& clock() const { return clock_; }
-  core::Iss* iss() { return iss_.get(); }           ///< null with the native core
-  NativeCore* native() { return native_.get(); }    ///< null with the ISS
+  core::Iss* iss() { return iss_.get(); }         ///< null with the native core
+  NativeCore* native() { return native_.get(); }  ///< null with the ISS
   npu::Cluster& cluster() { return cluster_; }
   const memory::Dram& dram() const { return dram_; }
   periph::Uart16550& uart() { return uart_; }

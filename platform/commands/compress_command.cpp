@@ -1,8 +1,7 @@
-#include "compress/compress.hpp"
-
 #include <cstdio>
 
 #include "command.hpp"
+#include "compress/compress.hpp"
 #include "compress/recipe.hpp"
 #ifdef TESSERA_HAS_TRAINING
 #include "compress/train.hpp"
@@ -61,25 +60,26 @@ void print(const compress::CompressReport& r, const std::string& output) {
   for (const compress::LayerReport& l : r.layers) {
     const std::string weights = l.power_of_two ? "p4" : std::to_string(l.weight_bits) + " bit";
     std::printf("%-20s %6s %8s %6d %c %12lld\n", l.name.c_str(), l.op.c_str(), weights.c_str(),
-                l.activation_bits, l.activation_signed ? 's' : 'u',
-                static_cast<long long>(l.macs));
+                l.activation_bits, l.activation_signed ? 's' : 'u', static_cast<long long>(l.macs));
   }
-  std::printf("%s: top-1 %.2f %% (float %.2f %%) on %lld images, %lld bytes (float %lld, %.2fx), "
-              "BOPs %.1fx fewer\n",
-              output.c_str(), r.integer_top1_percent, r.float_top1_percent,
-              static_cast<long long>(r.test_images), static_cast<long long>(r.integer_size_bytes),
-              static_cast<long long>(r.float_size_bytes),
-              ratio(r.float_size_bytes, r.integer_size_bytes),
-              ratio(r.float_bit_operations, r.bit_operations));
+  std::printf(
+      "%s: top-1 %.2f %% (float %.2f %%) on %lld images, %lld bytes (float %lld, %.2fx), "
+      "BOPs %.1fx fewer\n",
+      output.c_str(), r.integer_top1_percent, r.float_top1_percent,
+      static_cast<long long>(r.test_images), static_cast<long long>(r.integer_size_bytes),
+      static_cast<long long>(r.float_size_bytes), ratio(r.float_size_bytes, r.integer_size_bytes),
+      ratio(r.float_bit_operations, r.bit_operations));
 }
 
 }  // namespace
 
 int compress_command(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
-  Arguments args("compress NET.onnx --recipe RECIPE -o OUT.onnx [options]\nRECIPE is a YAML file, "
-                 "or one of: " + known_recipes(),
-                 "net");
+  Arguments args(
+      "compress NET.onnx --recipe RECIPE -o OUT.onnx [options]\nRECIPE is a YAML file, "
+      "or one of: " +
+          known_recipes(),
+      "net");
   args.options().add_options()("data", po::value<std::string>()->default_value(""),
                                "data set: a folder, or a name (fashion-mnist)")(
       "recipe", po::value<std::string>()->default_value("int8"), "recipe: a file or a name")(

@@ -30,8 +30,8 @@ boost::json::object to_json(const rtl::PeCosimResult& r) {
   o["coverage_bins"] = r.coverage_bins;
   o["coverage_holes"] = boost::json::array(r.holes.begin(), r.holes.end());
   o["differences"] = boost::json::array(r.differences.begin(), r.differences.end());
-  o["injected_vector"] = r.injected_vector ? boost::json::value(*r.injected_vector)
-                                           : boost::json::value(nullptr);
+  o["injected_vector"] =
+      r.injected_vector ? boost::json::value(*r.injected_vector) : boost::json::value(nullptr);
   return o;
 }
 
@@ -68,13 +68,13 @@ int cosim_command(const std::vector<std::string>& arguments) {
   if (args.has("inject")) options.inject = rtl::parse_pe_fault(args.text("inject"));
   const rtl::PeCosimResult r = rtl::run_pe_cosim(options);
 
-  std::printf("PE: %zu modes, %llu vectors, %llu cycles compared: %llu value and %llu cycle "
-              "differences, coverage %.1f %% of %d bins\n",
-              r.modes.size(), static_cast<unsigned long long>(r.vectors),
-              static_cast<unsigned long long>(r.cycles),
-              static_cast<unsigned long long>(r.value_mismatches),
-              static_cast<unsigned long long>(r.cycle_mismatches), r.coverage_percent,
-              r.coverage_bins);
+  std::printf(
+      "PE: %zu modes, %llu vectors, %llu cycles compared: %llu value and %llu cycle "
+      "differences, coverage %.1f %% of %d bins\n",
+      r.modes.size(), static_cast<unsigned long long>(r.vectors),
+      static_cast<unsigned long long>(r.cycles),
+      static_cast<unsigned long long>(r.value_mismatches),
+      static_cast<unsigned long long>(r.cycle_mismatches), r.coverage_percent, r.coverage_bins);
   for (const std::string& d : r.differences) std::printf("difference: %s\n", d.c_str());
   for (const std::string& h : r.holes) std::printf("not covered: %s\n", h.c_str());
   if (args.has("json")) {

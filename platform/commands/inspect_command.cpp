@@ -24,6 +24,8 @@ const char* section_name(uint32_t id) {
       return "names";
     case abi::Section::kChip:
       return "chip";
+    case abi::Section::kNormalization:
+      return "normalization";
     case abi::Section::kGraph:
       return "graph";
   }

@@ -65,8 +65,7 @@ int run_network(const Arguments& args, const chip::Chip& chip, const SocOptions&
   image.require_chip(chip::fingerprint(chip), chip.name);
   const abi::IoTensor& in = image.input();
   const data::ImageShape expected{in.channels, in.height, in.width};
-  const data::Dataset all =
-      data::open_dataset(args.text("data"), data::Split::kTest, expected);
+  const data::Dataset all = data::open_dataset(args.text("data"), data::Split::kTest, expected);
   const uint64_t count = args.get<uint64_t>("count");
   if (count == 0 || count > static_cast<uint64_t>(all.count)) {
     throw UsageError("--count must be 1.." + std::to_string(all.count) + ", got " +

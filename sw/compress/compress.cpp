@@ -115,6 +115,7 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   stage(options, "calibrate");
   const Observations observations = observe(folded, groups, train, recipe.calibration_images);
   result.graph = folded;
+  result.graph.name = net.name + "-" + recipe.name;
   quantize_activations(result.graph, groups, observations, recipe);
   quantize_weights(result.graph, formats, recipe);
   fine_tune(result.graph, folded, recipe, train, options);
