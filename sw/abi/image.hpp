@@ -13,14 +13,14 @@ constexpr uint32_t kImageMagic = 0x474D'4954;  ///< "TIMG"
 constexpr uint32_t kImageVersion = 1;
 
 enum class Section : uint32_t {
-  kProgram = 1,     ///< LayerProgram[]
-  kWeights = 2,     ///< packed operand streams
-  kParameters = 3,  ///< ChannelParameters[]
-  kTensors = 4,     ///< IoTensor[2]: input, output
-  kNames = 5,       ///< NUL-terminated strings
-  kChip = 6,        ///< resolved chip YAML it was deployed for (text)
+  kProgram = 1,        ///< LayerProgram[]
+  kWeights = 2,        ///< packed operand streams
+  kParameters = 3,     ///< ChannelParameters[]
+  kTensors = 4,        ///< IoTensor[2]: input, output
+  kNames = 5,          ///< NUL-terminated strings
+  kChip = 6,           ///< resolved chip YAML it was deployed for (text)
   kNormalization = 8,  ///< float32 mean[n], std[n]: raw bytes to the input, see graph.hpp
-  kGraph = 7,       ///< the quantised ONNX it came from, for checking; never loaded onto the chip
+  kGraph = 7,  ///< the quantised ONNX it came from, for checking; never loaded onto the chip
 };
 
 /// Sections the chip needs come first; `device_bytes` of the file are loaded into DRAM.

@@ -82,8 +82,8 @@ class Fuser {
     g.name = layer.name;
     g.convolution = layer;
     g.input = layer.inputs.at(0);
-    g.output = layer.output;
-    push(std::move(g));
+    groups_.push_back(std::move(g));
+    set_output(groups_.back(), layer.output);
   }
 
   /// The group that produces `tensor` if nothing else reads the tensor.
@@ -93,22 +93,37 @@ class Fuser {
     return it == producer_.end() ? nullptr : &groups_[it->second];
   }
 
-  void add_addition(const IntegerLayer& layer) {
-    // The later of the two operands, so that the other one is complete when it runs.
-    int own = -1;
-    size_t latest = 0;
-    for (int operand = 0; operand < 2; ++operand) {
-      const int tensor = layer.inputs.at(static_cast<size_t>(operand));
-      const auto it = producer_.find(tensor);
-      if (it == producer_.end() || it->second + 1 <= latest) continue;
-      latest = it->second + 1;
-      own = operand;
+  /// How many groups have run once the tensor is complete.
+  size_t ready(int tensor) const {
+    const auto it = producer_.find(tensor);
+    if (it != producer_.end()) return it->second + 1;
+    size_t groups = 0;
+    for (const auto& layer : net_.layers) {
+      if (layer.op != IntegerOp::kConcat || layer.output != tensor) continue;
+      for (int input : layer.inputs) groups = std::max(groups, ready(input));
     }
-    FusedLayer* group =
-        own < 0 ? nullptr : private_producer(layer.inputs[static_cast<size_t>(own)]);
-    if (group == nullptr || group->add || group->pool) {
+    return groups;
+  }
+
+  /// Which operand's group can add the other one, which must be complete when the group runs.
+  int own_operand(const IntegerLayer& add) {
+    for (int own = 0; own < 2; ++own) {
+      const int tensor = add.inputs.at(static_cast<size_t>(own));
+      const FusedLayer* group = private_producer(tensor);
+      if (group == nullptr || group->add || group->pool) continue;
+      if (ready(add.inputs.at(static_cast<size_t>(1 - own))) < ready(tensor)) return own;
+    }
+    return -1;
+  }
+
+  void add_addition(const IntegerLayer& layer) {
+    int own = own_operand(layer);
+    FusedLayer* group = nullptr;
+    if (own >= 0) {
+      group = private_producer(layer.inputs[static_cast<size_t>(own)]);
+    } else {
       own = 0;
-      push(identity_group(net_, layer.inputs[0], layer.name));
+      groups_.push_back(identity_group(net_, layer.inputs[0], layer.name));
       group = &groups_.back();
     }
     group->add = layer;
@@ -119,11 +134,15 @@ class Fuser {
 
   void add_pool(const IntegerLayer& layer) {
     const graph::Window& w = layer.window;
+    if (w.dilation_h != 1 || w.dilation_w != 1) {
+      throw std::runtime_error("layer " + layer.name +
+                               ": the chip does not pool over dilated windows");
+    }
     const bool padded = w.pad_top != 0 || w.pad_left != 0 || w.pad_bottom != 0 || w.pad_right != 0;
     const int input = layer.inputs.at(0);
     FusedLayer* group = padded ? nullptr : private_producer(input);
     if (group == nullptr || group->pool) {
-      push(identity_group(net_, input, layer.name));
+      groups_.push_back(identity_group(net_, input, layer.name));
       group = &groups_.back();
     }
     group->pool = layer;
@@ -142,13 +161,6 @@ class Fuser {
       p.pad_top = p.pad_left = p.pad_bottom = p.pad_right = 0;
     }
     set_output(*group, layer.output);
-  }
-
-  void push(FusedLayer group) {
-    groups_.push_back(std::move(group));
-    if (!groups_.back().add && !groups_.back().pool) {
-      producer_[groups_.back().output] = groups_.size() - 1;
-    }
   }
 
   void set_output(FusedLayer& group, int tensor) {

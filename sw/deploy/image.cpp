@@ -74,8 +74,7 @@ Image Image::parse(std::vector<uint8_t> bytes, const std::string& path) {
     }
     const auto id = static_cast<abi::Section>(e.id);
     if (id != abi::Section::kChip && id != abi::Section::kGraph &&
-        id != abi::Section::kNormalization &&
-        uint64_t{e.offset} + e.bytes > h.device_bytes) {
+        id != abi::Section::kNormalization && uint64_t{e.offset} + e.bytes > h.device_bytes) {
       fail(path, "section " + std::to_string(e.id) + " is not among the bytes for the chip");
     }
     image.entries_.push_back(e);
@@ -196,8 +195,7 @@ std::vector<uint8_t> build_image(ImageContents c) {
 
   const abi::IoTensor io[2] = {c.input, c.output};
   std::vector<float> normalization = c.normalization.mean;
-  normalization.insert(normalization.end(), c.normalization.std.begin(),
-                       c.normalization.std.end());
+  normalization.insert(normalization.end(), c.normalization.std.begin(), c.normalization.std.end());
   struct Part {
     abi::Section id;
     const void* data;
@@ -221,7 +219,8 @@ std::vector<uint8_t> build_image(ImageContents c) {
   std::vector<abi::SectionEntry> entries;
   for (const Part& part : parts) {
     bytes.resize((bytes.size() + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment);
-    if (part.id == abi::Section::kNormalization) h.device_bytes = static_cast<uint32_t>(bytes.size());
+    if (part.id == abi::Section::kNormalization)
+      h.device_bytes = static_cast<uint32_t>(bytes.size());
     entries.push_back({static_cast<uint32_t>(part.id), static_cast<uint32_t>(bytes.size()),
                        static_cast<uint32_t>(part.bytes), 0});
     const auto* data = static_cast<const uint8_t*>(part.data);

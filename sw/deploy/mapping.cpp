@@ -10,9 +10,6 @@
 namespace tessera::deploy {
 namespace {
 
-/// Cycles of firmware for the commands of one step; an estimate for the search only.
-constexpr uint64_t kHostCyclesPerStep = 1000;
-
 class Mapper {
  public:
   Mapper(const FusedLayer& layer, const graph::IntegerNetwork& net, const chip::Chip& chip)

@@ -11,6 +11,9 @@
 
 namespace tessera::deploy {
 
+/// Cycles of firmware for the commands of one tile, as the search assumes them.
+constexpr uint64_t kHostCyclesPerStep = 1000;
+
 struct Mapping {
   Segments segments;
   int lanes = 1;
