@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <stdexcept>
 
@@ -11,6 +12,7 @@
 #include "compress/measure.hpp"
 #include "compress/nets.hpp"
 #include "compress/train.hpp"
+#include "graph/onnx_io.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
@@ -222,7 +224,33 @@ TEST_F(Training, fine_tuned_power_of_two_weights_and_radix_points_stay_what_they
 }
 
 TEST_F(Training, a_job_writes_the_file_and_removes_its_checkpoint) {
-  const data::Dataset set = corner_images(100, 1);
+  for (const char* split : {"train.bin", "test.bin"}) {
+    const data::Dataset set = corner_images(200, 1);
+    std::ofstream file(folder_ / split, std::ios::binary);
+    for (int64_t i = 0; i < set.count; ++i) {
+      file.put(static_cast<char>(set.labels[static_cast<size_t>(i)]));
+      file.write(reinterpret_cast<const char*>(set.image(i)), 64);
+    }
+  }
+  graph::write_onnx(tiny_net(1), path("start.onnx"));
+  TrainJob job;
+  job.net = path("start.onnx");
+  job.data = folder_.string();
+  job.output = path("out.onnx");
+  job.options = tiny_options();
+  job.options.on_epoch = [&](const EpochReport& report) {
+    if (report.epoch == 2) {
+      EXPECT_TRUE(fs::exists(path("out.onnx.checkpoint")));
+    }
+  };
+  const TrainReport report = run_train(job);
+  EXPECT_EQ(report.test_images, 200);
+  EXPECT_GT(report.test_top1_percent, 95);
+  EXPECT_FALSE(fs::exists(path("out.onnx.checkpoint")));
+  expect_same_weights(graph::read_onnx(job.output), report.result.graph);
+}
+
+TEST_F(Training, a_job_for_an_unknown_network_writes_nothing) {
   TrainJob job;
   job.net = "no_such_net";
   job.output = path("out.onnx");
