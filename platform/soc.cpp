@@ -54,7 +54,7 @@ void Soc::map_addresses(const chip::Chip& chip) {
   crossbar_.map({abi::kPlicBase, abi::kPlicSize, kPlic});
   crossbar_.map({abi::kUartBase, abi::kUartSize, kUart});
   crossbar_.map({abi::kFinisherBase, abi::kFinisherSize, kFinisher});
-  crossbar_.map({abi::kNpuBase, abi::kNpuRegisterBytes, kNpu});
+  crossbar_.map({abi::kNpuBase, abi::kNpuStride, kNpu});
 }
 
 void Soc::bind(const SocOptions& options) {
