@@ -8,6 +8,9 @@
 #include <iterator>
 #include <stdexcept>
 
+#include "abi/number_formats.hpp"
+#include "deploy/packing.hpp"
+
 namespace tessera::deploy {
 namespace {
 
@@ -94,6 +97,8 @@ Image Image::parse(std::vector<uint8_t> bytes, const std::string& path) {
   if (names.empty() || names.back() != '\0') fail(path, "its names do not end");
   const size_t normalization = image.section(abi::Section::kNormalization).size();
   if (normalization % (2 * sizeof(float)) != 0) fail(path, "its input normalisation is damaged");
+  image.check_tensor(image.tensors_[0], "input");
+  image.check_tensor(image.tensors_[1], "output");
   image.check_layers();
   return image;
 }
@@ -157,17 +162,59 @@ void Image::check_layers() const {
     if (l.parameter_offset + uint64_t{l.channels} * sizeof(abi::ChannelParameters) > parameters) {
       fail(path_, who + "its parameters lie beyond their section");
     }
-    const bool arena_in = l.input_space == abi::TensorSpace::kArena;
-    const bool arena_out = l.output_space == abi::TensorSpace::kArena;
-    if (arena_in &&
-        l.input_offset + uint64_t{l.input_rows} * l.input_row_bytes > header_.arena_bytes) {
-      fail(path_, who + "its input lies beyond the arena");
-    }
-    if (arena_out &&
-        l.output_offset + (uint64_t{l.rows} - 1) * l.output_row_bytes + 1 > header_.arena_bytes) {
-      fail(path_, who + "its output lies beyond the arena");
-    }
+    check_places(l);
   }
+}
+
+void Image::check_tensor(const abi::IoTensor& t, const char* role) const {
+  const auto bits = static_cast<int>(t.bits);
+  const std::string who = std::string("its ") + role + " tensor ";
+  if (!abi::is_operand_width(bits)) fail(path_, who + "has no width of the chip");
+  constexpr uint32_t kMostElements = 1U << 27;
+  const uint64_t pixels = uint64_t{t.height} * t.width;
+  if (t.channels == 0 || pixels == 0 || t.channels > kMostElements || pixels > kMostElements ||
+      pixels * t.channels > kMostElements) {
+    fail(path_, who + "is empty or too large");
+  }
+  if (t.pixel_bytes != pixel_bytes(t.channels, bits) ||
+      t.row_bytes != uint64_t{t.pixel_bytes} * t.width) {
+    fail(path_, who + "is not densely packed");
+  }
+  if (t.low > t.high || t.low < abi::min_value(bits, t.is_signed != 0) ||
+      t.high > abi::max_value(bits, t.is_signed != 0)) {
+    fail(path_, who + "has a range that its width does not hold");
+  }
+}
+
+/// Every byte of DRAM that the firmware reads or writes for a layer's tensors.
+void Image::check_places(const abi::LayerProgram& l) const {
+  const abi::ComputeConfig& c = l.config;
+  const auto check = [&](const char* what, abi::TensorSpace space, uint64_t end) {
+    uint64_t size = header_.arena_bytes;
+    if (space == abi::TensorSpace::kInput || space == abi::TensorSpace::kOutput) {
+      const abi::IoTensor& io = space == abi::TensorSpace::kInput ? input() : output();
+      size = uint64_t{io.row_bytes} * io.height;
+    } else if (space != abi::TensorSpace::kArena) {
+      size = 0;
+    }
+    if (end > size) {
+      fail(path_, "layer " + name(l.name) + ": its " + what + " lies beyond its memory");
+    }
+  };
+  check("input", l.input_space, l.input_offset + uint64_t{l.input_rows} * l.input_row_bytes);
+  const auto packed = [&](uint8_t bits) { return (uint64_t{l.channels} * bits + 7) / 8; };
+  check("output", l.output_space,
+        l.output_offset + (uint64_t{l.rows} - 1) * l.output_row_bytes +
+            (uint64_t{l.columns} - 1) * l.output_pixel_bytes + packed(c.output_bits));
+  if (c.residual_bits == 0) return;
+  if (l.residual_pixel_bytes == 0 || l.residual_row_bytes < l.residual_pixel_bytes) {
+    fail(path_, "layer " + name(l.name) + ": its residual has no size");
+  }
+  const uint64_t rows = (uint64_t{l.rows} - 1) * c.pool_stride_y + c.pool_h;
+  const uint64_t columns = l.residual_row_bytes / l.residual_pixel_bytes;
+  check("residual", l.residual_space,
+        l.residual_offset + (rows - 1) * l.residual_row_bytes +
+            (columns - 1) * l.residual_pixel_bytes + packed(c.residual_bits));
 }
 
 void Image::require_chip(uint32_t fingerprint, const std::string& wanted) const {

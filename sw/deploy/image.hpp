@@ -41,7 +41,9 @@ class Image {
   void require_chip(uint32_t fingerprint, const std::string& chip_name) const;
 
  private:
+  void check_tensor(const abi::IoTensor& tensor, const char* role) const;
   void check_layers() const;
+  void check_places(const abi::LayerProgram& layer) const;
 
   std::string path_;
   std::vector<uint8_t> bytes_;
