@@ -93,6 +93,9 @@ void Session::watch_end() {
 }
 
 Outcome Session::run(uint64_t max_cycles) {
+  // SystemC announces on stdout, which is for results, that sc_stop was called.
+  sc_core::sc_report_handler::set_actions("/OSCI/SystemC", sc_core::SC_INFO,
+                                          sc_core::SC_DO_NOTHING);
   const auto start = std::chrono::steady_clock::now();
   sc_core::sc_start(soc_.clock().cycles(max_cycles));
   Outcome outcome;
