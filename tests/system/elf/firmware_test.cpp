@@ -38,30 +38,38 @@ void put(std::string& bytes, size_t offset, const T& value) {
   std::memcpy(bytes.data() + offset, &value, sizeof(T));
 }
 
-size_t program_offset(const std::string& image) {
+size_t offset_of(const std::string& image, abi::Section section) {
   const auto header = get<abi::ImageHeader>(image, 0);
   for (uint32_t i = 0; i < header.section_count; ++i) {
     const auto entry =
         get<abi::SectionEntry>(image, sizeof(abi::ImageHeader) + i * sizeof(abi::SectionEntry));
-    if (entry.id == static_cast<uint32_t>(abi::Section::kProgram)) return entry.offset;
+    if (entry.id == static_cast<uint32_t>(section)) return entry.offset;
   }
-  throw std::runtime_error("the image has no program");
+  throw std::runtime_error("the image lacks a section");
 }
 
 class FirmwareError : public testing::Test {
  protected:
-  /// LeNet-5 in 8 bit with layer `index` changed and the CRC made right again.
-  std::string image_with(uint32_t index, const std::function<void(abi::LayerProgram&)>& change) {
+  /// LeNet-5 in 8 bit with its bytes changed and the CRC made right again.
+  std::string changed_image(const std::function<void(std::string&)>& change) {
     const std::string path = deployed("lenet5-int8", "reference", folder_);
     std::string bytes = read_file(path);
-    const size_t at = program_offset(bytes) + index * sizeof(abi::LayerProgram);
-    auto layer = get<abi::LayerProgram>(bytes, at);
-    change(layer);
-    put(bytes, at, layer);
+    change(bytes);
     put(bytes, offsetof(abi::ImageHeader, crc32c), uint32_t{0});
     put(bytes, offsetof(abi::ImageHeader, crc32c), crc32c(bytes));
     write_file(path, bytes);
     return path;
+  }
+
+  /// The same with layer `index` changed.
+  std::string image_with(uint32_t index, const std::function<void(abi::LayerProgram&)>& change) {
+    return changed_image([&](std::string& bytes) {
+      const size_t at =
+          offset_of(bytes, abi::Section::kProgram) + index * sizeof(abi::LayerProgram);
+      auto layer = get<abi::LayerProgram>(bytes, at);
+      change(layer);
+      put(bytes, at, layer);
+    });
   }
 
   CommandResult run(const std::string& image, const std::string& core = "iss") {
@@ -118,6 +126,22 @@ TEST_F(FirmwareError, a_layer_that_stores_where_no_memory_is_is_named_with_its_c
   EXPECT_THAT(result.err,
               AllOf(HasSubstr("NPU error: layer 4 (fc3): bus error"), HasSubstr("store engine")));
   EXPECT_FALSE(wrote_a_report());
+}
+
+TEST_F(FirmwareError, one_wrong_bias_on_the_chip_is_a_mismatch_with_the_reference) {
+  const std::string image = changed_image([](std::string& bytes) {
+    const auto layer = get<abi::LayerProgram>(
+        bytes, offset_of(bytes, abi::Section::kProgram) + 4 * sizeof(abi::LayerProgram));
+    const size_t at = offset_of(bytes, abi::Section::kParameters) + layer.parameter_offset +
+                      3 * sizeof(abi::ChannelParameters);
+    auto parameters = get<abi::ChannelParameters>(bytes, at);
+    parameters.bias += 1 << parameters.shift / 2;
+    put(bytes, at, parameters);
+  });
+  const CommandResult result = run(image);
+  EXPECT_EQ(result.status, 1) << result;
+  EXPECT_THAT(result.out, AllOf(HasSubstr("1 images differ"), HasSubstr("output 3: expected")));
+  EXPECT_THAT(read_file(folder_ / "report.json"), HasSubstr("\"reference_mismatches\": 1"));
 }
 
 TEST_F(FirmwareError, a_run_cut_short_says_what_the_chip_was_doing) {

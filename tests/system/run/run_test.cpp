@@ -48,6 +48,10 @@ struct Case {
   const char* chip;
 };
 
+std::ostream& operator<<(std::ostream& stream, const Case& c) {
+  return stream << c.network << " on " << c.chip;
+}
+
 std::string name_of(const testing::TestParamInfo<Case>& info) {
   std::string name = std::string(info.param.network) + "_on_" + info.param.chip;
   std::replace(name.begin(), name.end(), '-', '_');
