@@ -1,4 +1,7 @@
+#include <cmath>
 #include <cstdio>
+#include <cstdlib>
+#include <sstream>
 
 #include "command.hpp"
 #include "compress/compress.hpp"
@@ -19,6 +22,37 @@ std::string known_recipes() {
     text += (text.empty() ? "" : ", ") + name;
   }
   return text;
+}
+
+/// "0.485,0.456,0.406": as many numbers as there are channels, or one for all.
+std::vector<float> parse_list(const std::string& text, const std::string& option) {
+  std::vector<float> values;
+  std::istringstream stream(text);
+  for (std::string item; std::getline(stream, item, ',');) {
+    char* end = nullptr;
+    values.push_back(std::strtof(item.c_str(), &end));
+    if (item.empty() || *end != '\0' || !std::isfinite(values.back())) {
+      throw UsageError(option + " must be numbers separated by commas, got " + text);
+    }
+  }
+  return values;
+}
+
+graph::InputNormalization parse_normalization(const Arguments& args) {
+  graph::InputNormalization n;
+  if (args.has("input-mean") != args.has("input-std")) {
+    throw UsageError("--input-mean and --input-std go together");
+  }
+  if (!args.has("input-mean")) return n;
+  n.mean = parse_list(args.text("input-mean"), "--input-mean");
+  n.std = parse_list(args.text("input-std"), "--input-std");
+  if (n.mean.empty() || n.mean.size() != n.std.size()) {
+    throw UsageError("--input-mean and --input-std must have as many values");
+  }
+  for (float std : n.std) {
+    if (std <= 0) throw UsageError("--input-std must be positive");
+  }
+  return n;
 }
 
 double ratio(int64_t before, int64_t after) {
@@ -84,6 +118,9 @@ int compress_command(const std::vector<std::string>& arguments) {
                                "data set: a folder, or a name (fashion-mnist)")(
       "recipe", po::value<std::string>()->default_value("int8"), "recipe: a file or a name")(
       "output,o", po::value<std::string>(), "ONNX file to write")(
+      "input-mean", po::value<std::string>(),
+      "of pixels 0..1, a value a channel, where the file does not say: .485,.456,.406")(
+      "input-std", po::value<std::string>(), "likewise")(
       "test-images", po::value<int64_t>()->default_value(0),
       "measure on the first so many test images; 0: all")(
       "threads", po::value<int>()->default_value(2), "of measuring and fine-tuning")(
@@ -95,6 +132,7 @@ int compress_command(const std::vector<std::string>& arguments) {
   job.data = args.text("data");
   job.recipe = args.text("recipe");
   job.output = args.require("output", "the ONNX file to write (-o)");
+  job.normalization = parse_normalization(args);
   job.options.test_images = args.get<int64_t>("test-images");
   job.options.threads = args.get<int>("threads");
 #ifdef TESSERA_HAS_TRAINING

@@ -41,7 +41,15 @@ void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
   if (net.normalization.mean.empty()) {
     throw std::runtime_error("network " + net.name +
                              " does not say how its input is normalised (ONNX metadata "
-                             "tessera.input_mean, tessera.input_std)");
+                             "tessera.input_mean, tessera.input_std): name --input-mean and "
+                             "--input-std");
+  }
+  const auto values = static_cast<int64_t>(net.normalization.mean.size());
+  const int64_t channels = net.shapes.at(net.input).front();
+  if (values != 1 && values != channels) {
+    throw std::runtime_error("network " + net.name + " has " + std::to_string(channels) +
+                             " input channels, its normalisation " + std::to_string(values) +
+                             " values");
   }
   if (recipe.finetune.epochs > 0 && options.fine_tuner == nullptr) {
     throw std::runtime_error(recipe.file +
@@ -139,7 +147,8 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
 
 CompressReport run_compress(const CompressJob& job) {
   const Recipe recipe = load_recipe(job.recipe);
-  const Graph net = graph::read_onnx(job.net);
+  Graph net = graph::read_onnx(job.net);
+  if (!job.normalization.mean.empty()) net.normalization = job.normalization;
   const graph::Shape& input = net.shapes.at(net.input);
   std::optional<data::ImageShape> shape;
   if (input.size() == 3) shape = data::ImageShape{input[0], input[1], input[2]};

@@ -63,6 +63,8 @@ struct CompressJob {
   std::string data;    ///< as open_dataset takes it
   std::string recipe;  ///< as load_recipe takes it
   std::string output;  ///< ONNX file
+  /// Of a network whose file does not state it; empty: the file's. One value, or one a channel.
+  graph::InputNormalization normalization;
   CompressOptions options;
 };
 
