@@ -103,9 +103,6 @@ const BadValue kBadValues[] = {
     {"negative_max_cycles", {"--max-cycles=-1"}, {"--max-cycles", "-1"}},
     {"signature_of_an_image", {"--signature", "s"}, {"--signature needs --elf"}},
     {"image_and_elf", {"--elf", "x.elf"}, {"name an image, or --elf"}},
-    {"firmware_for_the_native_core",
-     {"--core", "native", "--firmware", "x.elf"},
-     {"--firmware needs --core iss"}},
 };
 
 INSTANTIATE_TEST_SUITE_P(bad, RunOption, testing::ValuesIn(kBadValues),
@@ -117,6 +114,14 @@ TEST(usage, a_count_beyond_the_data_set_is_refused_with_its_size) {
   must_succeed({"deploy", shipped_network("lenet5-int8"), "-o", image});
   expect_refusal({"run", image, "--count", "0"}, {"--count must be 1..10000", "got 0"});
   expect_refusal({"run", image, "--count", "10001"}, {"--count must be 1..10000", "got 10001"});
+}
+
+TEST(usage, the_native_core_takes_no_firmware_elf) {
+  const TemporaryFolder folder;
+  const std::string image = folder / "net.timg";
+  must_succeed({"deploy", shipped_network("lenet5-int8"), "-o", image});
+  expect_refusal({"run", image, "--core", "native", "--firmware", TESSERA_FIRMWARE_ELF},
+                 {"--firmware needs --core iss"});
 }
 
 TEST(usage, the_native_core_cannot_run_an_elf) {
