@@ -11,6 +11,9 @@
 namespace tessera::platform {
 namespace {
 
+constexpr uint32_t kMtvec = 0x305;
+constexpr int kExitUnhandledException = 255;
+
 std::string hex(uint32_t value) {
   char text[16];
   std::snprintf(text, sizeof(text), "0x%08x", value);
@@ -74,21 +77,36 @@ void Session::watch_end() {
     uart_text_.push_back(static_cast<char>(byte));
     if (uart_sink_) uart_sink_(static_cast<char>(byte));
   });
-  const auto end = [this](int code) {
-    if (!exit_code_) exit_code_ = code;
-    if (soc_.iss() != nullptr) soc_.iss()->stop();
-    sc_core::sc_stop();
-  };
-  soc_.finisher().set_callback([end](const periph::FinisherRequest& request) {
+  soc_.finisher().set_callback([this](const periph::FinisherRequest& request) {
     end(request.kind == periph::FinisherRequest::Kind::kFail && request.exit_code == 0
             ? 1
             : request.exit_code);
   });
   if (elf_ == nullptr || soc_.iss() == nullptr) return;
+  soc_.iss()->set_exception_observer([this](const core::Exception& e) { on_exception(e); });
   if (const auto tohost = core::tohost_address(*elf_)) {
-    soc_.iss()->watch_stores(*tohost, [end](uint32_t value) {
+    soc_.iss()->watch_stores(*tohost, [this](uint32_t value) {
       if (const auto code = core::tohost_exit_code(value)) end(static_cast<int>(*code));
     });
+  }
+}
+
+void Session::end(int code) {
+  if (!exit_code_) exit_code_ = code;
+  if (soc_.iss() != nullptr) soc_.iss()->stop();
+  sc_core::sc_stop();
+}
+
+/// A handler that cannot be fetched would fault for ever: that ends the run, for the reason that
+/// called the handler.
+void Session::on_exception(const core::Exception& exception) {
+  const uint32_t handler = soc_.iss()->read_csr(kMtvec).value_or(0) & ~3U;
+  const bool unhandled = exception.cause == core::Cause::kFetchAccess && exception.pc == handler &&
+                         exception_.has_value();
+  if (unhandled) {
+    end(kExitUnhandledException);
+  } else {
+    exception_ = exception;
   }
 }
 
@@ -127,8 +145,8 @@ std::string Session::explain(const Outcome& outcome) const {
   std::string text = "the program ended with code " + std::to_string(outcome.exit_code);
   const std::string npu = soc_.cluster().error_text();
   if (!npu.empty()) return text + ": NPU: " + npu;
-  if (soc_.iss() != nullptr && soc_.iss()->last_exception()) {
-    const core::Exception& e = *soc_.iss()->last_exception();
+  if (exception_) {
+    const core::Exception& e = *exception_;
     text += ": " + std::string(describe_cause(e.cause)) + " at pc " + hex(e.pc) +
             (elf_ != nullptr ? " (" + elf_->describe(e.pc) + ")" : "") + ", address " + hex(e.tval);
     if (!soc_.cluster().bad_access_text().empty()) {

@@ -45,6 +45,8 @@ class Session {
  private:
   void load(const core::Elf& elf);
   void watch_end();
+  void on_exception(const core::Exception& exception);
+  void end(int code);
   std::string where_the_core_is() const;
 
   chip::Chip chip_;
@@ -53,6 +55,7 @@ class Session {
   std::string uart_text_;
   std::function<void(char)> uart_sink_;
   std::optional<int> exit_code_;
+  std::optional<core::Exception> exception_;  ///< the latest that is no consequence of another
 };
 
 }  // namespace tessera::platform

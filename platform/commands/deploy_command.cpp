@@ -46,7 +46,13 @@ int deploy_command(const std::vector<std::string>& arguments) {
   const graph::Graph graph = graph::read_onnx(net);
   deploy::DeployOptions options;
   options.strip = args.has("strip");
-  const deploy::Deployment deployment = deploy::deploy(graph, chip, options);
+  const deploy::Deployment deployment = [&] {
+    try {
+      return deploy::deploy(graph, chip, options);
+    } catch (const std::runtime_error& e) {
+      throw std::runtime_error(net + ": " + e.what());
+    }
+  }();
   deploy::write_file(output, deployment.image.data(), deployment.image.size());
   if (args.has("explain")) print_plan(deployment);
   const auto image = deploy::Image::parse(deployment.image, output);

@@ -61,6 +61,9 @@ int run_elf(const Arguments& args, const chip::Chip& chip, const SocOptions& soc
 
 int run_network(const Arguments& args, const chip::Chip& chip, const SocOptions& soc,
                 uint64_t max_cycles) {
+  if (soc.core == CoreKind::kNative && args.has("firmware")) {
+    throw UsageError("--firmware needs --core iss: the native core runs what it is built with");
+  }
   const auto image = deploy::Image::read(args.text("image"));
   image.require_chip(chip::fingerprint(chip), chip.name);
   const abi::IoTensor& in = image.input();
@@ -75,8 +78,6 @@ int run_network(const Arguments& args, const chip::Chip& chip, const SocOptions&
   std::optional<core::Elf> firmware;
   if (soc.core == CoreKind::kIss) {
     firmware = core::Elf::read(args.has("firmware") ? args.text("firmware") : find_firmware());
-  } else if (args.has("firmware")) {
-    throw UsageError("--firmware needs --core iss: the native core runs what it is built with");
   }
 
   ImageRunOptions options;

@@ -40,6 +40,8 @@ T read_struct(const std::vector<uint8_t>& bytes, size_t offset) {
 }  // namespace
 
 Image Image::read(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) fail(path, "is a folder, not an image");
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path, "cannot be opened");
   std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), {});
