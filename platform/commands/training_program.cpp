@@ -1,0 +1,34 @@
+/// `train` and `compress` of a build with training: hands over to tessera-training.
+
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "command.hpp"
+
+namespace tessera::platform {
+namespace {
+
+int become_training_program(const char* command, const std::vector<std::string>& arguments) {
+  const std::filesystem::path program =
+      std::filesystem::read_symlink("/proc/self/exe").parent_path() / "tessera-training";
+  std::vector<std::string> all = {program.string(), command};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& argument : all) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  execv(program.c_str(), argv.data());
+  throw std::runtime_error(program.string() + " is missing: build and install all of Tessera");
+}
+
+}  // namespace
+
+int train_command(const std::vector<std::string>& arguments) {
+  return become_training_program("train", arguments);
+}
+
+int compress_command(const std::vector<std::string>& arguments) {
+  return become_training_program("compress", arguments);
+}
+
+}  // namespace tessera::platform
