@@ -22,7 +22,7 @@ module pe_core (
     output logic               acc_valid_o,     // high for one cycle per step
     output logic               acc_overflow_o,  // sticky until the next clear
 
-    // Shadow registers of a column form a chain: the next edge moves it on by one PE.
+    // Shadow registers of a row form a chain: the next edge moves it on by one PE.
     input  logic               drain_i,
     input  logic signed [47:0] drain_data_i,
     input  logic               drain_overflow_i,
