@@ -1,0 +1,97 @@
+#include "array_run.hpp"
+
+#include "pe/mode.hpp"
+
+namespace tessera::rtl {
+namespace {
+
+int16_t random_element(int bits, bool is_signed, Random& random) {
+  const auto raw = static_cast<int32_t>(random() & ((1U << bits) - 1U));
+  const bool negative = is_signed && (raw >> (bits - 1)) != 0;
+  return static_cast<int16_t>(negative ? raw - (1 << bits) : raw);
+}
+
+int16_t random_weight(const abi::PeMode& mode, Random& random) {
+  if (mode.p4) return static_cast<int16_t>(abi::p4_decode(static_cast<unsigned>(random() & 15U)));
+  return random_element(mode.weight_bits, true, random);
+}
+
+}  // namespace
+
+uint64_t pick(Random& random, uint64_t low, uint64_t high) {
+  return std::uniform_int_distribution<uint64_t>(low, high)(random);
+}
+
+pe::OperandWord TestRun::weight_word(uint64_t channel, uint64_t step) const {
+  const int lanes = abi::lanes(mode);
+  const int16_t* first = weights.data() + channel * stride + step * static_cast<std::size_t>(lanes);
+  pe::OperandWord word;
+  for (int lane = 0; lane < lanes; ++lane) {
+    const int value = mode.p4 ? abi::p4_encode(first[lane]) : first[lane];
+    pe::set_lane(word, lane, mode.weight_bits, value);
+  }
+  return word;
+}
+
+pe::OperandWord TestRun::activation_word(uint64_t pixel, uint64_t step) const {
+  const int lanes = abi::lanes(mode);
+  const int16_t* first =
+      activations.data() + pixel * stride + step * static_cast<std::size_t>(lanes);
+  pe::OperandWord word;
+  for (int lane = 0; lane < lanes; ++lane) {
+    pe::set_lane(word, lane, mode.activation_bits, first[lane]);
+  }
+  return word;
+}
+
+std::string TestRun::name() const {
+  return pe::mode_name(mode) + " " + std::to_string(shape.channels) + " channels, " +
+         std::to_string(shape.pixels) + " pixels, " + std::to_string(shape.steps) + " steps on " +
+         std::to_string(shape.rows) + "x" + std::to_string(shape.columns);
+}
+
+TestRun random_run(const abi::PeMode& mode, const chip::RunShape& shape, Random& random) {
+  TestRun run;
+  run.mode = mode;
+  run.shape = shape;
+  const std::size_t reduction = shape.steps * static_cast<std::size_t>(abi::lanes(mode));
+  run.stride =
+      (reduction + npu::kOperandAlignment - 1) / npu::kOperandAlignment * npu::kOperandAlignment;
+  run.weights.resize(shape.channels * run.stride);
+  run.activations.resize(shape.pixels * run.stride);
+  for (uint64_t k = 0; k < shape.channels; ++k) {
+    for (std::size_t i = 0; i < reduction; ++i) {
+      run.weights[k * run.stride + i] = random_weight(mode, random);
+    }
+  }
+  for (uint64_t p = 0; p < shape.pixels; ++p) {
+    for (std::size_t i = 0; i < reduction; ++i) {
+      run.activations[p * run.stride + i] =
+          random_element(mode.activation_bits, mode.activation_signed, random);
+    }
+  }
+  return run;
+}
+
+chip::RunShape random_shape(uint32_t rows, uint32_t columns, Random& random) {
+  chip::RunShape shape;
+  shape.rows = rows;
+  shape.columns = columns;
+  // Exact multiples and single elements are as likely as everything between.
+  const auto extent = [&](uint64_t unit) {
+    switch (pick(random, 0, 3)) {
+      case 0:
+        return uint64_t{1};
+      case 1:
+        return unit * pick(random, 1, 3);
+      default:
+        return pick(random, 1, 3 * unit + 1);
+    }
+  };
+  shape.channels = extent(rows);
+  shape.pixels = extent(columns);
+  shape.steps = extent(columns);
+  return shape;
+}
+
+}  // namespace tessera::rtl
