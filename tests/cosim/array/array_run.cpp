@@ -1,5 +1,7 @@
 #include "array_run.hpp"
 
+#include <algorithm>
+
 #include "pe/mode.hpp"
 
 namespace tessera::rtl {
@@ -14,6 +16,17 @@ int16_t random_element(int bits, bool is_signed, Random& random) {
 int16_t random_weight(const abi::PeMode& mode, Random& random) {
   if (mode.p4) return static_cast<int16_t>(abi::p4_decode(static_cast<unsigned>(random() & 15U)));
   return random_element(mode.weight_bits, true, random);
+}
+
+/// A row of independent elements, or, one time in four, of the same one: else a word whose lanes
+/// are all zero, or all the same p4 code, would hardly ever occur.
+template <typename Draw>
+void fill_row(int16_t* row, std::size_t count, const Draw& draw, Random& random) {
+  if (pick(random, 0, 3) == 0) {
+    std::fill_n(row, count, draw());
+  } else {
+    std::generate_n(row, count, draw);
+  }
 }
 
 }  // namespace
@@ -59,16 +72,15 @@ TestRun random_run(const abi::PeMode& mode, const chip::RunShape& shape, Random&
       (reduction + npu::kOperandAlignment - 1) / npu::kOperandAlignment * npu::kOperandAlignment;
   run.weights.resize(shape.channels * run.stride);
   run.activations.resize(shape.pixels * run.stride);
+  const auto weight = [&] { return random_weight(mode, random); };
+  const auto activation = [&] {
+    return random_element(mode.activation_bits, mode.activation_signed, random);
+  };
   for (uint64_t k = 0; k < shape.channels; ++k) {
-    for (std::size_t i = 0; i < reduction; ++i) {
-      run.weights[k * run.stride + i] = random_weight(mode, random);
-    }
+    fill_row(&run.weights[k * run.stride], reduction, weight, random);
   }
   for (uint64_t p = 0; p < shape.pixels; ++p) {
-    for (std::size_t i = 0; i < reduction; ++i) {
-      run.activations[p * run.stride + i] =
-          random_element(mode.activation_bits, mode.activation_signed, random);
-    }
+    fill_row(&run.activations[p * run.stride], reduction, activation, random);
   }
   return run;
 }

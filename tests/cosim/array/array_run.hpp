@@ -31,7 +31,7 @@ struct TestRun {
   std::string name() const;
 };
 
-/// A run with every operand drawn from the whole range of its format.
+/// A run whose operands are drawn from the whole range of their formats, in some rows all the same.
 TestRun random_run(const abi::PeMode& mode, const chip::RunShape& shape, Random& random);
 
 /// A shape of 1 to several blocks and groups, whole or ragged, and 1 to many steps, for an array of
