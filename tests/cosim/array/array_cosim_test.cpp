@@ -189,7 +189,7 @@ TEST_P(ArrayCosim, an_accumulator_that_wraps_is_flagged_and_no_other) {
 
 TEST_P(ArrayCosim, random_shapes_reach_every_kind_of_tile) {
   std::set<std::string> kinds;
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 5000; ++i) {
     const chip::RunShape shape = random_shape(array_.rows(), array_.columns(), random_);
     const bool ragged_rows = shape.channels % shape.rows != 0;
     const bool ragged_columns = shape.last_columns() != shape.columns;
