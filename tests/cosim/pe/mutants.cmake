@@ -3,6 +3,7 @@
 
 set(rtl_dir ${PROJECT_SOURCE_DIR}/rtl)
 file(GLOB pe_rtl CONFIGURE_DEPENDS ${rtl_dir}/pe*.sv)
+list(FILTER pe_rtl EXCLUDE REGEX pe_array)
 
 add_library(pe_mutant_cosim OBJECT
   ${rtl_dir}/pe_cosim.cpp ${rtl_dir}/pe_coverage.cpp ${rtl_dir}/pe_fault.cpp
