@@ -1,14 +1,16 @@
 #pragma once
 
-/// The PE array as the compute engine sees it: operands in, accumulators and cycles out. Backends
-/// (model, RTL, lockstep) are chosen at run time and differ in nothing else.
+/// The PE array with its rescaling, as the compute engine sees it: operands in, values and cycles
+/// out. Backends (model, RTL, lockstep) are chosen at run time and differ in nothing else.
 
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "abi/npu_commands.hpp"
 #include "abi/number_formats.hpp"
 #include "chip/array_timing.hpp"
+#include "npu/rescale.hpp"
 
 namespace tessera::npu {
 
@@ -24,12 +26,46 @@ struct OperandMatrix {
 /// Rows of an OperandMatrix are padded with zeros to a multiple of this many elements.
 constexpr std::size_t kOperandAlignment = 32;
 
-/// One RUN, as far as the array is concerned.
+/// One RUN, as far as the array and the rescaling are concerned. What it points to outlives it.
 struct ArrayRun {
   abi::PeMode mode;
   chip::RunShape shape;                      ///< at least 1 channel, 1 pixel, 1 step
-  const std::vector<uint32_t>* bank_cycles;  ///< one entry a group of C pixels; outlives the run
-  OperandMatrix weights;                     ///< [channels]; outlives the run
+  const std::vector<uint32_t>* bank_cycles;  ///< one entry a group of C pixels
+  OperandMatrix weights;                     ///< [channels]
+  Rescaling rescaling;
+  const abi::ChannelParameters* parameters;  ///< [channels]
+};
+
+/// What a RUN asks for a group of convolution pixels.
+struct PixelOperands {
+  OperandMatrix activations;  ///< [pixels]
+  const uint32_t* positions;  ///< [pixels]: y * convolution_width + x in the layer's map
+};
+
+/// Results of some channels at some pixels, both numbered within the RUN. The result of channel k
+/// and pixel p of the block is at [k * stride + p].
+struct ResultBlock {
+  uint64_t first_channel = 0;
+  uint64_t channels = 0;
+  uint64_t first_pixel = 0;
+  uint64_t pixels = 0;
+  const int64_t* accumulators = nullptr;  ///< 48-bit two's complement
+  const int32_t* values = nullptr;        ///< rescaled
+  std::size_t stride = 0;
+};
+
+/// Gives a RUN its operands and takes its results.
+class ArrayClient {
+ public:
+  virtual ~ArrayClient() = default;
+
+  /// Operands of pixels first .. first + count - 1; good until the next call. May be asked for
+  /// again, as often as the array reads them.
+  virtual PixelOperands pixels(uint64_t first, uint64_t count) = 0;
+
+  /// Called once for every channel and pixel; the pixels of a channel come in ascending order. The
+  /// block is good during the call.
+  virtual void take(const ResultBlock& block) = 0;
 };
 
 /// Overflow of a 48-bit accumulator at any step of a reduction; accumulators wrap.
@@ -38,25 +74,17 @@ struct ArrayOverflow {
   uint64_t channel = 0;  ///< the first channel with an overflow, counted within the run
 };
 
+struct ArrayResult {
+  chip::RunCycles cycles;
+  ArrayOverflow overflow;
+  uint64_t saturations = 0;  ///< of the rescaling (npu/rescale.hpp)
+};
+
 class ArrayBackend {
  public:
   virtual ~ArrayBackend() = default;
 
-  /// Starts a run; every begin_run is followed by compute calls for all its pixels and end_run.
-  virtual void begin_run(const ArrayRun& run) = 0;
-
-  /// Computes pixels first_pixel .. first_pixel + pixel_count - 1 of the run under way. Calls come
-  /// in ascending order without gaps; all but the last start and end at a group of C pixels. Writes
-  /// the 48-bit accumulator of channel k and the call's p-th pixel to
-  /// accumulators[k * accumulator_stride + p].
-  virtual void compute(uint64_t first_pixel, uint64_t pixel_count, const OperandMatrix& activations,
-                       int64_t* accumulators, std::size_t accumulator_stride) = 0;
-
-  /// Ends the run: its cycles by the timing of chip/array_timing.hpp.
-  virtual chip::RunCycles end_run() = 0;
-
-  /// Of the run that ended last.
-  virtual ArrayOverflow overflow() const = 0;
+  virtual ArrayResult run(const ArrayRun& run, ArrayClient& client) = 0;
 };
 
 }  // namespace tessera::npu

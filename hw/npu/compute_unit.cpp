@@ -11,10 +11,6 @@ namespace {
 
 __extension__ using Wide = unsigned __int128;
 
-/// Convolution pixels worked on at a time, unless their operands exceed the element limit.
-constexpr std::size_t kChunkPixels = 256;
-constexpr std::size_t kChunkElements = 1U << 22;
-
 std::size_t round_up(std::size_t value, std::size_t step) {
   return (value + step - 1) / step * step;
 }
@@ -33,6 +29,26 @@ uint64_t span_bytes(uint64_t y, uint64_t y_stride, uint64_t x, uint64_t x_stride
   const Wide span = static_cast<Wide>(y - 1) * y_stride + static_cast<Wide>(x - 1) * x_stride;
   return span > UINT32_MAX ? UINT64_MAX / 2 : static_cast<uint64_t>(span) + bytes;
 }
+
+/// A convolution pixel of a run, as numbered by chip/array_timing.hpp.
+struct Pixel {
+  Pixel(const abi::ComputeConfig& config, const abi::ComputeRun& run, uint64_t number) {
+    const uint64_t window = static_cast<uint64_t>(config.pool_h) * config.pool_w;
+    const uint64_t output = number / window;
+    const uint64_t tap = number % window;
+    v = output / run.x_count * config.pool_stride_y + tap / config.pool_w;
+    u = output % run.x_count * config.pool_stride_x + tap % config.pool_w;
+  }
+
+  /// In the layer's convolution map.
+  uint32_t position(const abi::ComputeConfig& config, const abi::ComputeRun& run) const {
+    const uint64_t y = static_cast<uint64_t>(run.y_first) * config.pool_stride_y + v;
+    const uint64_t x = static_cast<uint64_t>(run.x_first) * config.pool_stride_x + u;
+    return static_cast<uint32_t>(y * config.convolution_width + x);
+  }
+
+  uint64_t v, u;  ///< row and column within the tile
+};
 
 }  // namespace
 
@@ -139,30 +155,17 @@ void ComputeUnit::unpack_weights(const abi::ComputeConfig& config, const abi::Co
   }
 }
 
-void ComputeUnit::place_pixels(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                               uint64_t first_pixel, std::size_t count) {
-  const uint64_t window = static_cast<uint64_t>(config.pool_h) * config.pool_w;
-  pixels_.resize(count);
-  positions_.resize(count);
-  for (std::size_t p = 0; p < count; ++p) {
-    const uint64_t output = (first_pixel + p) / window;
-    const uint64_t tap = (first_pixel + p) % window;
-    Pixel& pixel = pixels_[p];
-    pixel.v = output / run.x_count * config.pool_stride_y + tap / config.pool_w;
-    pixel.u = output % run.x_count * config.pool_stride_x + tap % config.pool_w;
-    const uint64_t y = static_cast<uint64_t>(run.y_first) * config.pool_stride_y + pixel.v;
-    const uint64_t x = static_cast<uint64_t>(run.x_first) * config.pool_stride_x + pixel.u;
-    positions_[p] = static_cast<uint32_t>(y * config.convolution_width + x);
-  }
-}
-
 void ComputeUnit::fetch_activations(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                                    const Layout& layout, std::size_t count) {
+                                    const Layout& layout, uint64_t first_pixel, uint64_t count) {
   // Padding lanes are zero from the start and never written.
+  if (activations_.size() < count * layout.stride) activations_.resize(count * layout.stride);
+  positions_.resize(count);
   const ElementFormat format = format_of(config.activation_signed != 0);
-  for (std::size_t p = 0; p < count; ++p) {
-    const uint64_t base = run.activation_address + pixels_[p].v * config.pixel_stride_y +
-                          pixels_[p].u * config.pixel_stride_x;
+  for (uint64_t p = 0; p < count; ++p) {
+    const Pixel pixel(config, run, first_pixel + p);
+    positions_[p] = pixel.position(config, run);
+    const uint64_t base =
+        run.activation_address + pixel.v * config.pixel_stride_y + pixel.u * config.pixel_stride_x;
     int16_t* out = activations_.data() + p * layout.stride;
     for (uint32_t j = 0; j < config.segments_y; ++j) {
       uint64_t address = base + static_cast<uint64_t>(j) * config.segment_stride_y;
@@ -176,14 +179,15 @@ void ComputeUnit::fetch_activations(const abi::ComputeConfig& config, const abi:
 }
 
 void ComputeUnit::fetch_residuals(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                                  std::size_t count) {
+                                  uint64_t first_pixel, uint64_t count) {
   const std::size_t channels = run.channel_count;
   const bool is_signed = config.residual_signed != 0;
   std::vector<int16_t> row(channels);
   residuals_.resize(count * channels);
-  for (std::size_t p = 0; p < count; ++p) {
-    const uint64_t address = run.residual_address + pixels_[p].v * config.residual_row_pitch +
-                             pixels_[p].u * config.residual_pixel_pitch;
+  for (uint64_t p = 0; p < count; ++p) {
+    const Pixel pixel(config, run, first_pixel + p);
+    const uint64_t address = run.residual_address + pixel.v * config.residual_row_pitch +
+                             pixel.u * config.residual_pixel_pitch;
     unpack(memories_.at(address), channels, config.residual_bits, format_of(is_signed), row.data());
     for (std::size_t k = 0; k < channels; ++k) {
       residuals_[p * channels + k] = element_value(row[k], config.residual_bits, is_signed);
@@ -193,10 +197,10 @@ void ComputeUnit::fetch_residuals(const abi::ComputeConfig& config, const abi::C
 
 /// MACs of the fetched pixels in which neither operand is zero. At each place of the reduction
 /// every channel meets every pixel, so the counts of non-zero operands multiply.
-uint64_t ComputeUnit::active_macs(const Layout& layout, std::size_t count) {
+uint64_t ComputeUnit::active_macs(const Layout& layout, uint64_t count) {
   activation_nonzeros_.assign(layout.stride, 0);
   int16_t* nonzeros = activation_nonzeros_.data();
-  for (std::size_t p = 0; p < count; ++p) {
+  for (uint64_t p = 0; p < count; ++p) {
     const int16_t* row = activations_.data() + p * layout.stride;
     for (std::size_t i = 0; i < layout.stride; ++i) {
       nonzeros[i] = static_cast<int16_t>(nonzeros[i] + (row[i] != 0));
@@ -209,26 +213,70 @@ uint64_t ComputeUnit::active_macs(const Layout& layout, std::size_t count) {
   return active;
 }
 
-/// Takes `count` pixels from accumulators to staged outputs; returns the outputs they completed.
-std::size_t ComputeUnit::finish_pixels(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                                       OutputPath& path, std::size_t count, uint64_t first_output) {
-  values_.resize(count);
-  outputs_.resize(count);
-  std::size_t completed = 0;
-  for (uint32_t k = 0; k < run.channel_count; ++k) {
-    path.rescale(accumulators_.data() + k * count, count, parameters_[k], run.channel_first + k,
-                 positions_.data(), values_.data());
-    if (config.residual_bits != 0) {
-      path.add_residual(values_.data(), count, residuals_.data() + k, run.channel_count);
+class ComputeUnit::Client final : public ArrayClient {
+ public:
+  Client(ComputeUnit& unit, const abi::ComputeConfig& config, const abi::ComputeRun& run,
+         const Layout& layout)
+      : unit_(unit),
+        config_(config),
+        run_(run),
+        layout_(layout),
+        window_(static_cast<uint64_t>(config.pool_h) * config.pool_w),
+        path_(config, run.channel_count) {
+    unit_.activations_.clear();
+  }
+
+  PixelOperands pixels(uint64_t first, uint64_t count) override {
+    unit_.fetch_activations(config_, run_, layout_, first, count);
+    if (first == counted_) {
+      active_macs_ += unit_.active_macs(layout_, count);
+      counted_ += count;
     }
-    completed = path.pool(k, values_.data(), count, outputs_.data());
-    uint8_t* pixel = staged_.data() + first_output * staged_pixel_bytes_;
-    for (std::size_t o = 0; o < completed; ++o, pixel += staged_pixel_bytes_) {
-      put_element(pixel, k, config.output_bits, outputs_[o]);
+    return {{unit_.activations_.data(), layout_.stride}, unit_.positions_.data()};
+  }
+
+  void take(const ResultBlock& block) override {
+    if (config_.residual_bits != 0) {
+      unit_.fetch_residuals(config_, run_, block.first_pixel, block.pixels);
+    }
+    unit_.values_.resize(block.pixels);
+    unit_.outputs_.resize(block.pixels);
+    const uint64_t first_output = block.first_pixel / window_;
+    for (uint64_t k = 0; k < block.channels; ++k) {
+      const int32_t* values = block.values + k * block.stride;
+      const uint64_t channel = block.first_channel + k;
+      if (config_.residual_bits != 0) {
+        std::copy(values, values + block.pixels, unit_.values_.data());
+        values = unit_.values_.data();
+        path_.add_residual(unit_.values_.data(), block.pixels, unit_.residuals_.data() + channel,
+                           run_.channel_count);
+      }
+      stage(
+          channel, first_output,
+          path_.pool(static_cast<uint32_t>(channel), values, block.pixels, unit_.outputs_.data()));
     }
   }
-  return completed;
-}
+
+  uint64_t active_macs() const { return active_macs_; }
+  uint64_t saturations() const { return path_.saturations(); }
+
+ private:
+  void stage(uint64_t channel, uint64_t first_output, std::size_t count) {
+    uint8_t* pixel = unit_.staged_.data() + first_output * unit_.staged_pixel_bytes_;
+    for (std::size_t o = 0; o < count; ++o, pixel += unit_.staged_pixel_bytes_) {
+      put_element(pixel, channel, config_.output_bits, unit_.outputs_[o]);
+    }
+  }
+
+  ComputeUnit& unit_;
+  const abi::ComputeConfig& config_;
+  const abi::ComputeRun& run_;
+  const Layout& layout_;
+  const uint64_t window_;
+  OutputPath path_;
+  uint64_t counted_ = 0;  ///< pixels whose operands have been looked at
+  uint64_t active_macs_ = 0;
+};
 
 void ComputeUnit::count_events(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                                const Layout& layout, uint64_t bank_lines,
@@ -279,36 +327,27 @@ ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::C
   const chip::BankDemand demand =
       chip::bank_demand(config, run, npu_.columns, npu_.scratchpads.banks);
   unpack_weights(config, run, layout);
-  array_->begin_run({layout.mode, layout.shape, &demand.cycles, {weights_.data(), layout.stride}});
-
-  const std::size_t limit =
-      std::clamp<std::size_t>(kChunkElements / layout.stride, 1, kChunkPixels);
-  const std::size_t chunk = std::min<uint64_t>(round_up(limit, npu_.columns), layout.shape.pixels);
-  activations_.assign(chunk * layout.stride, 0);
-  accumulators_.resize(run.channel_count * chunk);
   staged_pixel_bytes_ = layout.output_bytes;
   staged_.assign(outputs * staged_pixel_bytes_, 0);
-  OutputPath path(config, run.channel_count);
-  uint64_t active = 0;
-  uint64_t first_output = 0;
-  for (uint64_t first = 0; first < layout.shape.pixels; first += chunk) {
-    const auto count = std::min<uint64_t>(chunk, layout.shape.pixels - first);
-    place_pixels(config, run, first, count);
-    fetch_activations(config, run, layout, count);
-    active += active_macs(layout, count);
-    array_->compute(first, count, {activations_.data(), layout.stride}, accumulators_.data(),
-                    count);
-    if (config.residual_bits != 0) fetch_residuals(config, run, count);
-    first_output += finish_pixels(config, run, path, count, first_output);
-  }
-  result.cycles = array_->end_run();
-  if (const ArrayOverflow overflow = array_->overflow(); overflow.happened) {
+  Client client(*this, config, run, layout);
+  ArrayRun array_run{};
+  array_run.mode = layout.mode;
+  array_run.shape = layout.shape;
+  array_run.bank_cycles = &demand.cycles;
+  array_run.weights = {weights_.data(), layout.stride};
+  array_run.rescaling = {config.stochastic != 0, config.seed, run.channel_first, config.low,
+                         config.high};
+  array_run.parameters = parameters_.data();
+  const ArrayResult answer = array_->run(array_run, client);
+  result.cycles = answer.cycles;
+  if (answer.overflow.happened) {
     result.fault = {abi::NpuError::kAccumulatorOverflow,
-                    run.channel_first + static_cast<uint32_t>(overflow.channel)};
+                    run.channel_first + static_cast<uint32_t>(answer.overflow.channel)};
     return result;
   }
   count_events(config, run, layout, demand.lines, result.events);
-  result.events.saturations = path.saturations();
+  const uint64_t active = client.active_macs();
+  result.events.saturations = answer.saturations + client.saturations();
   result.events.gated_macs = result.events.macs - active;
   const uint64_t bricks = static_cast<uint64_t>(config.activation_bits / 2) *
                           static_cast<uint64_t>(config.weight_bits / 2);

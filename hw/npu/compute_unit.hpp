@@ -61,6 +61,7 @@ class ComputeUnit {
 
  private:
   struct Layout;  // derived sizes of a run
+  class Client;   // between a run and the array
 
   std::optional<Fault> check_run(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                                  const Layout& layout) const;
@@ -69,21 +70,13 @@ class ComputeUnit {
   std::optional<Fault> read_parameters(const abi::ComputeRun& run);
   void unpack_weights(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                       const Layout& layout);
-  void place_pixels(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                    uint64_t first_pixel, std::size_t count);
   void fetch_activations(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                         const Layout& layout, std::size_t count);
+                         const Layout& layout, uint64_t first_pixel, uint64_t count);
   void fetch_residuals(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                       std::size_t count);
-  uint64_t active_macs(const Layout& layout, std::size_t count);
-  std::size_t finish_pixels(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                            OutputPath& path, std::size_t count, uint64_t first_output);
+                       uint64_t first_pixel, uint64_t count);
+  uint64_t active_macs(const Layout& layout, uint64_t count);
   void count_events(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                     const Layout& layout, uint64_t bank_lines, EventCounts& events) const;
-
-  struct Pixel {
-    uint64_t v, u;  ///< convolution row and column within the tile
-  };
 
   const chip::Npu npu_;
   LocalMemories& memories_;
@@ -94,10 +87,8 @@ class ComputeUnit {
   std::vector<uint32_t> weight_nonzeros_;  ///< per place in the reduction, over the channels
   std::vector<int16_t> activations_;
   std::vector<int16_t> activation_nonzeros_;
-  std::vector<Pixel> pixels_;
   std::vector<uint32_t> positions_;
   std::vector<int32_t> residuals_;
-  std::vector<int64_t> accumulators_;
   std::vector<int32_t> values_;
   std::vector<int32_t> outputs_;
 

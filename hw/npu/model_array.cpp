@@ -9,6 +9,13 @@ namespace {
 constexpr int64_t kAccumulatorMax = (int64_t{1} << (abi::kAccumulatorBits - 1)) - 1;
 constexpr int64_t kAccumulatorMin = -kAccumulatorMax - 1;
 
+/// Operands of a chunk of pixels, unless one group has more.
+constexpr std::size_t kChunkElements = 1U << 22;
+
+std::size_t round_up(std::size_t value, std::size_t step) {
+  return (value + step - 1) / step * step;
+}
+
 int64_t wrap(int64_t value) {
   constexpr int kUnused = 64 - abi::kAccumulatorBits;
   return static_cast<int64_t>(static_cast<uint64_t>(value) << kUnused) >> kUnused;
@@ -36,83 +43,101 @@ std::size_t safe_length(int64_t activation, int64_t weight) {
 }  // namespace
 
 ModelArray::ModelArray() : ModelArray(gemm_kernels().front()) {}
-ModelArray::ModelArray(const GemmKernel& kernel) : kernel_(kernel) {}
+ModelArray::ModelArray(const GemmKernel& kernel, std::size_t chunk_pixels)
+    : kernel_(kernel), chunk_pixels_(chunk_pixels) {}
 
-void ModelArray::begin_run(const ArrayRun& run) {
-  run_ = run;
+ArrayResult ModelArray::run(const ArrayRun& run, ArrayClient& client) {
+  const chip::RunShape& shape = run.shape;
+  const std::size_t reduction = shape.steps * static_cast<std::size_t>(abi::lanes(run.mode));
+  length_ = round_up(reduction, kOperandAlignment);
   overflow_ = {};
-  const std::size_t reduction = run.shape.steps * static_cast<std::size_t>(abi::lanes(run.mode));
-  length_ = (reduction + kOperandAlignment - 1) / kOperandAlignment * kOperandAlignment;
+  const std::size_t limit =
+      std::clamp<std::size_t>(kChunkElements / run.weights.stride, 1, chunk_pixels_);
+  const std::size_t chunk = std::min<uint64_t>(round_up(limit, shape.columns), shape.pixels);
+  accumulators_.resize(shape.channels * chunk);
+  values_.resize(shape.channels * chunk);
+
+  ArrayResult result;
+  for (uint64_t first = 0; first < shape.pixels; first += chunk) {
+    const uint64_t count = std::min<uint64_t>(chunk, shape.pixels - first);
+    const PixelOperands operands = client.pixels(first, count);
+    compute(run, operands.activations, count);
+    for (uint64_t k = 0; k < shape.channels; ++k) {
+      result.saturations +=
+          rescale(run.rescaling, run.parameters[k], k, accumulators_.data() + k * count,
+                  operands.positions, count, values_.data() + k * count);
+    }
+    client.take({0, shape.channels, first, count, accumulators_.data(), values_.data(), count});
+  }
+  result.cycles = chip::run_cycles(shape, *run.bank_cycles);
+  result.overflow = overflow_;
+  return result;
 }
 
-void ModelArray::multiply(const int16_t* activations, std::size_t stride, uint64_t pixels,
-                          std::size_t chunk, int shift, bool accumulate, int64_t* out,
-                          std::size_t out_stride) const {
+void ModelArray::multiply(const ArrayRun& run, const int16_t* activations, std::size_t stride,
+                          uint64_t pixels, std::size_t chunk, int shift, bool accumulate) {
   for (std::size_t first = 0; first < length_; first += chunk) {
     GemmBlock block{};
     block.pixels = pixels;
-    block.channels = run_.shape.channels;
+    block.channels = run.shape.channels;
     block.length = std::min(chunk, length_ - first);
     block.a = activations + first;
     block.a_stride = stride;
-    block.w = run_.weights.data + first;
-    block.w_stride = run_.weights.stride;
-    block.out = out;
-    block.out_stride = out_stride;
+    block.w = run.weights.data + first;
+    block.w_stride = run.weights.stride;
+    block.out = accumulators_.data();
+    block.out_stride = pixels;
     block.shift = shift;
     block.accumulate = accumulate || first != 0;
     kernel_.run(block);
   }
 }
 
-void ModelArray::compute(uint64_t, uint64_t pixel_count, const OperandMatrix& activations,
-                         int64_t* accumulators, std::size_t accumulator_stride) {
-  const int64_t weight = largest_weight(run_.mode);
-  const int64_t activation = largest_activation(run_.mode);
+/// Accumulators of all channels at some pixels, [channels][pixels].
+void ModelArray::compute(const ArrayRun& run, const OperandMatrix& activations, uint64_t pixels) {
+  const abi::PeMode& mode = run.mode;
+  const int64_t weight = largest_weight(mode);
+  const int64_t activation = largest_activation(mode);
   const std::size_t direct = safe_length(activation, weight);
-  if (direct != 0 && !unsigned_words(run_.mode)) {
-    multiply(activations.data, activations.stride, pixel_count, direct, 0, false, accumulators,
-             accumulator_stride);
+  if (direct != 0 && !unsigned_words(mode)) {
+    multiply(run, activations.data, activations.stride, pixels, direct, 0, false);
   } else {
-    const std::size_t elements = pixel_count * activations.stride;
+    const std::size_t elements = pixels * activations.stride;
     high_bytes_.resize(elements);
     low_bytes_.resize(elements);
-    const bool is_signed = run_.mode.activation_signed;
     for (std::size_t i = 0; i < elements; ++i) {
       const int16_t value = activations.data[i];
       const int high = value >> 8;
-      high_bytes_[i] = static_cast<int16_t>(is_signed ? high : high & 0xFF);
+      high_bytes_[i] = static_cast<int16_t>(mode.activation_signed ? high : high & 0xFF);
       low_bytes_[i] = static_cast<int16_t>(value & 0xFF);
     }
     const std::size_t bytewise = safe_length(255, weight);
-    multiply(low_bytes_.data(), activations.stride, pixel_count, bytewise, 0, false, accumulators,
-             accumulator_stride);
-    multiply(high_bytes_.data(), activations.stride, pixel_count, bytewise, 8, true, accumulators,
-             accumulator_stride);
+    multiply(run, low_bytes_.data(), activations.stride, pixels, bytewise, 0, false);
+    multiply(run, high_bytes_.data(), activations.stride, pixels, bytewise, 8, true);
   }
   if (activation * weight > kAccumulatorMax / static_cast<int64_t>(length_)) {
-    find_overflow(activations, pixel_count);
-    for (uint64_t k = 0; k < run_.shape.channels; ++k) {
-      int64_t* row = accumulators + k * accumulator_stride;
-      std::transform(row, row + pixel_count, row, wrap);
-    }
+    find_overflow(run, activations, pixels);
+    const auto end =
+        accumulators_.begin() + static_cast<std::ptrdiff_t>(run.shape.channels * pixels);
+    std::transform(accumulators_.begin(), end, accumulators_.begin(), wrap);
   }
 }
 
 /// Walks every reduction step by step, as the accumulators do. Only reductions long enough to
 /// overflow at all come here.
-void ModelArray::find_overflow(const OperandMatrix& activations, uint64_t pixels) {
-  const auto lanes = static_cast<std::size_t>(abi::lanes(run_.mode));
-  const uint64_t channels = overflow_.happened ? overflow_.channel : run_.shape.channels;
+void ModelArray::find_overflow(const ArrayRun& run, const OperandMatrix& activations,
+                               uint64_t pixels) {
+  const auto lanes = static_cast<std::size_t>(abi::lanes(run.mode));
+  const uint64_t channels = overflow_.happened ? overflow_.channel : run.shape.channels;
   const auto value = [&](int16_t element) -> int64_t {
-    return unsigned_words(run_.mode) ? static_cast<uint16_t>(element) : element;
+    return unsigned_words(run.mode) ? static_cast<uint16_t>(element) : element;
   };
   for (uint64_t k = 0; k < channels; ++k) {
-    const int16_t* w = run_.weights.data + k * run_.weights.stride;
+    const int16_t* w = run.weights.data + k * run.weights.stride;
     for (uint64_t p = 0; p < pixels; ++p) {
       const int16_t* a = activations.data + p * activations.stride;
       int64_t sum = 0;
-      for (uint64_t step = 0; step < run_.shape.steps; ++step) {
+      for (uint64_t step = 0; step < run.shape.steps; ++step) {
         for (std::size_t lane = step * lanes; lane < (step + 1) * lanes; ++lane) {
           sum += value(a[lane]) * w[lane];
         }
@@ -124,7 +149,5 @@ void ModelArray::find_overflow(const OperandMatrix& activations, uint64_t pixels
     }
   }
 }
-
-chip::RunCycles ModelArray::end_run() { return chip::run_cycles(run_.shape, *run_.bank_cycles); }
 
 }  // namespace tessera::npu

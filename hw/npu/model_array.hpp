@@ -13,25 +13,27 @@ namespace tessera::npu {
 /// bytes first.
 class ModelArray : public ArrayBackend {
  public:
-  /// `kernel` defaults to the fastest of this machine.
+  /// `kernel` defaults to the fastest of this machine. Works on as many groups of pixels at a time
+  /// as `chunk_pixels` allows, one at least.
   ModelArray();
-  explicit ModelArray(const GemmKernel& kernel);
+  explicit ModelArray(const GemmKernel& kernel, std::size_t chunk_pixels = kChunkPixels);
 
-  void begin_run(const ArrayRun& run) override;
-  void compute(uint64_t first_pixel, uint64_t pixel_count, const OperandMatrix& activations,
-               int64_t* accumulators, std::size_t accumulator_stride) override;
-  chip::RunCycles end_run() override;
-  ArrayOverflow overflow() const override { return overflow_; }
+  ArrayResult run(const ArrayRun& run, ArrayClient& client) override;
+
+  static constexpr std::size_t kChunkPixels = 256;
 
  private:
-  void multiply(const int16_t* activations, std::size_t stride, uint64_t pixels, std::size_t chunk,
-                int shift, bool accumulate, int64_t* out, std::size_t out_stride) const;
-  void find_overflow(const OperandMatrix& activations, uint64_t pixels);
+  void compute(const ArrayRun& run, const OperandMatrix& activations, uint64_t pixels);
+  void multiply(const ArrayRun& run, const int16_t* activations, std::size_t stride,
+                uint64_t pixels, std::size_t chunk, int shift, bool accumulate);
+  void find_overflow(const ArrayRun& run, const OperandMatrix& activations, uint64_t pixels);
 
   GemmKernel kernel_;
-  ArrayRun run_{};
+  std::size_t chunk_pixels_;
   std::size_t length_ = 0;  ///< T * L rounded up to kOperandAlignment
   ArrayOverflow overflow_;
+  std::vector<int64_t> accumulators_;  ///< [channels][pixels of the chunk]
+  std::vector<int32_t> values_;        ///< the same
   std::vector<int16_t> high_bytes_;
   std::vector<int16_t> low_bytes_;
 };

@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
-#include "abi/number_formats.hpp"
-
 namespace tessera::npu {
 
 namespace {
-
-__extension__ using Int128 = __int128;
-
-/// Sums up to this magnitude times a 16-bit multiplier plus rounding stay within 64 bits.
-constexpr int64_t kNarrowLimit = int64_t{1} << 46;
 
 int64_t half_of(int shift) { return shift == 0 ? 0 : int64_t{1} << (shift - 1); }
 
@@ -36,47 +29,6 @@ int32_t OutputPath::clamp(int64_t value, int32_t low, int32_t high) {
     return low;
   }
   return static_cast<int32_t>(value);
-}
-
-template <bool kStochastic, typename Wide>
-void OutputPath::rescale_as(const int64_t* accumulators, std::size_t pixels,
-                            const abi::ChannelParameters& parameters, uint32_t channel,
-                            const uint32_t* positions, int32_t* values) {
-  const int shift = parameters.shift;
-  const Wide multiplier = parameters.multiplier;
-  int64_t addend = half_of(shift);
-  uint64_t above = 0;
-  uint64_t below = 0;
-  for (std::size_t p = 0; p < pixels; ++p) {
-    if constexpr (kStochastic) {
-      const uint32_t hash = abi::rounding_hash(config_.seed, channel, positions[p]);
-      addend = static_cast<int64_t>(abi::rounding_noise(hash, shift));
-    }
-    const Wide scaled = (static_cast<Wide>(accumulators[p]) + parameters.bias) * multiplier;
-    const Wide rounded = (scaled + addend) >> shift;
-    above += rounded > config_.high;
-    below += rounded < config_.low;
-    values[p] = static_cast<int32_t>(std::clamp<Wide>(rounded, config_.low, config_.high));
-  }
-  saturations_ += above + (config_.low != 0 ? below : 0);
-}
-
-void OutputPath::rescale(const int64_t* accumulators, std::size_t pixels,
-                         const abi::ChannelParameters& parameters, uint32_t channel,
-                         const uint32_t* positions, int32_t* values) {
-  const auto [smallest, largest] = std::minmax_element(accumulators, accumulators + pixels);
-  const bool narrow = pixels == 0 || (*smallest + parameters.bias > -kNarrowLimit &&
-                                      *largest + parameters.bias < kNarrowLimit);
-  const bool stochastic = config_.stochastic != 0;
-  if (narrow && stochastic) {
-    rescale_as<true, int64_t>(accumulators, pixels, parameters, channel, positions, values);
-  } else if (narrow) {
-    rescale_as<false, int64_t>(accumulators, pixels, parameters, channel, positions, values);
-  } else if (stochastic) {
-    rescale_as<true, Int128>(accumulators, pixels, parameters, channel, positions, values);
-  } else {
-    rescale_as<false, Int128>(accumulators, pixels, parameters, channel, positions, values);
-  }
 }
 
 void OutputPath::add_residual(int32_t* values, std::size_t pixels, const int32_t* residuals,

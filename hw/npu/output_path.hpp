@@ -1,7 +1,7 @@
 #pragma once
 
-/// From accumulators to stored elements: bias, scale, rounding, clamp, residual, pooling. The
-/// formulas are those of abi::ComputeConfig, exactly.
+/// From rescaled values (npu/rescale.hpp) to stored elements: residual, pooling. The formulas are
+/// those of abi::ComputeConfig, exactly.
 
 #include <cstdint>
 #include <vector>
@@ -13,18 +13,12 @@ namespace tessera::npu {
 /// The output path over one RUN. Convolution pixels arrive in the order of the RUN, in pieces, all
 /// channels of a piece before the next; pooling windows may span pieces.
 ///
-/// Saturations: values that a clamp of any stage (rescale, residual, average pool) changed, except
-/// to a lower bound of 0, which is what ReLU is.
+/// Saturations: values that a clamp (residual, average pool) changed, except to a lower bound of 0,
+/// which is what ReLU is.
 class OutputPath {
  public:
   /// `config` has passed check_config (npu/compute_unit.hpp).
   OutputPath(const abi::ComputeConfig& config, uint32_t channel_count);
-
-  /// Rescales the accumulators of `pixels` convolution pixels of channel `channel` (number in the
-  /// layer). positions[p] is y * convolution_width + x of pixel p in the layer's convolution map.
-  void rescale(const int64_t* accumulators, std::size_t pixels,
-               const abi::ChannelParameters& parameters, uint32_t channel,
-               const uint32_t* positions, int32_t* values);
 
   /// Adds the residual of `pixels` convolution pixels: values[p] and residuals[p *
   /// residual_stride].
@@ -44,10 +38,6 @@ class OutputPath {
     uint64_t pixels = 0;
   };
 
-  template <bool kStochastic, typename Wide>
-  void rescale_as(const int64_t* accumulators, std::size_t pixels,
-                  const abi::ChannelParameters& parameters, uint32_t channel,
-                  const uint32_t* positions, int32_t* values);
   int32_t clamp(int64_t value, int32_t low, int32_t high);
 
   const abi::ComputeConfig config_;

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "array_driver.hpp"
+#include "npu/matrix_client.hpp"
 #include "npu/model_array.hpp"
 #include "pe/mode.hpp"
 
@@ -36,15 +37,13 @@ Expected model_of(const TestRun& run, const std::vector<uint32_t>& bank_cycles) 
   array_run.shape = run.shape;
   array_run.bank_cycles = bank_cycles.empty() ? &none : &bank_cycles;
   array_run.weights = {run.weights.data(), run.stride};
-  Expected expected;
-  expected.accumulators.resize(run.shape.channels * run.shape.pixels);
+  const std::vector<abi::ChannelParameters> parameters(run.shape.channels);
+  const std::vector<uint32_t> positions(run.shape.pixels);
+  array_run.parameters = parameters.data();
+  npu::MatrixClient client(run.shape, {run.activations.data(), run.stride}, positions.data());
   npu::ModelArray model;
-  model.begin_run(array_run);
-  model.compute(0, run.shape.pixels, {run.activations.data(), run.stride},
-                expected.accumulators.data(), run.shape.pixels);
-  expected.cycles = model.end_run();
-  expected.overflow = model.overflow();
-  return expected;
+  const npu::ArrayResult result = model.run(array_run, client);
+  return {std::move(client.accumulators), result.overflow, result.cycles};
 }
 
 /// Everything but the cycles.

@@ -161,29 +161,23 @@ class InspectingArray : public ModelArray {
  public:
   explicit InspectingArray(uint64_t& nonzero_padding) : nonzero_padding_(nonzero_padding) {}
 
-  void begin_run(const ArrayRun& run) override {
-    run_ = run;
-    count(run.weights, run.shape.channels);
-    ModelArray::begin_run(run);
-  }
-  void compute(uint64_t first_pixel, uint64_t pixel_count, const OperandMatrix& activations,
-               int64_t* accumulators, std::size_t accumulator_stride) override {
-    count(activations, pixel_count);
-    ModelArray::compute(first_pixel, pixel_count, activations, accumulators, accumulator_stride);
+  ArrayResult run(const ArrayRun& run, ArrayClient& client) override {
+    count(run, run.weights, run.shape.channels);
+    count(run, client.pixels(0, run.shape.pixels).activations, run.shape.pixels);
+    return ModelArray::run(run, client);
   }
 
  private:
   /// Segments of 5 elements in steps of 8 lanes.
-  void count(const OperandMatrix& matrix, uint64_t rows) {
+  void count(const ArrayRun& run, const OperandMatrix& matrix, uint64_t rows) {
     for (uint64_t row = 0; row < rows; ++row) {
       for (std::size_t i = 0; i < matrix.stride; ++i) {
-        const bool padding = i >= run_.shape.steps * 8 || i % 8 >= 5;
+        const bool padding = i >= run.shape.steps * 8 || i % 8 >= 5;
         nonzero_padding_ += padding && matrix.data[row * matrix.stride + i] != 0;
       }
     }
   }
 
-  ArrayRun run_{};
   uint64_t& nonzero_padding_;
 };
 

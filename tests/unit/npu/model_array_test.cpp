@@ -5,6 +5,7 @@
 #include <random>
 #include <vector>
 
+#include "npu/matrix_client.hpp"
 #include "npu/packing.hpp"
 #include "pe/pe.hpp"
 
@@ -63,19 +64,19 @@ struct Answer {
 };
 
 Answer run_array(ModelArray& array, const abi::PeMode& mode, const chip::RunShape& shape,
-                 const Operands& operands, uint64_t piece) {
+                 const Operands& operands) {
   const std::vector<uint32_t> banks(shape.groups(), 0);
-  Answer answer;
-  answer.accumulators.resize(shape.channels * shape.pixels);
-  array.begin_run({mode, shape, &banks, {operands.weights.data(), operands.stride}});
-  for (uint64_t p = 0; p < shape.pixels; p += piece) {
-    const uint64_t count = std::min(piece, shape.pixels - p);
-    array.compute(p, count, {operands.activations.data() + p * operands.stride, operands.stride},
-                  answer.accumulators.data() + p, shape.pixels);
-  }
-  answer.cycles = array.end_run();
-  answer.overflow = array.overflow();
-  return answer;
+  const std::vector<uint32_t> positions(shape.pixels, 0);
+  const std::vector<abi::ChannelParameters> parameters(shape.channels);
+  ArrayRun run{};
+  run.mode = mode;
+  run.shape = shape;
+  run.bank_cycles = &banks;
+  run.weights = {operands.weights.data(), operands.stride};
+  run.parameters = parameters.data();
+  MatrixClient client(shape, {operands.activations.data(), operands.stride}, positions.data());
+  const ArrayResult result = array.run(run, client);
+  return {std::move(client.accumulators), result.cycles, result.overflow};
 }
 
 int64_t naive(const abi::PeMode& mode, const Operands& operands, uint64_t k, uint64_t p) {
@@ -92,12 +93,12 @@ TEST(ModelArray, every_kernel_and_mode_sums_exactly) {
   std::mt19937 random(11);
   SCOPED_TRACE("seed 11");
   for (const GemmKernel& kernel : gemm_kernels()) {
-    ModelArray array(kernel);
+    ModelArray array(kernel, 4);  // so that the 9 pixels come in pieces
     for (const abi::PeMode& mode : all_modes()) {
       for (const bool extreme : {false, true}) {
         const chip::RunShape shape{4, 4, 7, 9, 37};
         const Operands operands(mode, shape.channels, shape.pixels, shape.steps, random, extreme);
-        const Answer answer = run_array(array, mode, shape, operands, 4);
+        const Answer answer = run_array(array, mode, shape, operands);
         for (uint64_t k = 0; k < shape.channels; ++k) {
           for (uint64_t p = 0; p < shape.pixels; ++p) {
             ASSERT_EQ(answer.accumulators[k * shape.pixels + p], naive(mode, operands, k, p))
@@ -119,7 +120,7 @@ TEST(ModelArray, long_reductions_of_the_largest_operands_stay_exact) {
     for (const abi::PeMode& mode : all_modes()) {
       const chip::RunShape shape{4, 4, 2, 3, 3000};
       const Operands operands(mode, shape.channels, shape.pixels, shape.steps, random, true);
-      const Answer answer = run_array(array, mode, shape, operands, shape.pixels);
+      const Answer answer = run_array(array, mode, shape, operands);
       for (uint64_t k = 0; k < shape.channels; ++k) {
         for (uint64_t p = 0; p < shape.pixels; ++p) {
           ASSERT_EQ(answer.accumulators[k * shape.pixels + p], naive(mode, operands, k, p));
@@ -136,7 +137,7 @@ TEST(ModelArray, a_pe_built_from_bricks_computes_the_same_accumulators) {
   for (const abi::PeMode& mode : all_modes()) {
     const chip::RunShape shape{2, 2, 3, 2, 20};
     const Operands operands(mode, shape.channels, shape.pixels, shape.steps, random, false);
-    const Answer answer = run_array(array, mode, shape, operands, shape.pixels);
+    const Answer answer = run_array(array, mode, shape, operands);
     const int lanes = abi::lanes(mode);
     for (uint64_t k = 0; k < shape.channels; ++k) {
       for (uint64_t p = 0; p < shape.pixels; ++p) {
@@ -172,12 +173,12 @@ TEST(ModelArray, an_overflow_inside_of_a_reduction_is_seen_even_if_the_sum_retur
         static_cast<int16_t>(i < 131072 ? -32768 : 32767);  // reaches 2^47, then falls
   }
   ModelArray array;
-  const Answer answer = run_array(array, mode, shape, operands, 1);
+  const Answer answer = run_array(array, mode, shape, operands);
   EXPECT_TRUE(answer.overflow.happened);
   EXPECT_EQ(answer.overflow.channel, 1u);
 
   operands.weights[operands.stride] = -32767;  // one short of the limit
-  EXPECT_FALSE(run_array(array, mode, shape, operands, 1).overflow.happened);
+  EXPECT_FALSE(run_array(array, mode, shape, operands).overflow.happened);
 }
 
 TEST(ModelArray, a_run_takes_the_cycles_of_the_timing_equations) {
@@ -187,7 +188,7 @@ TEST(ModelArray, a_run_takes_the_cycles_of_the_timing_equations) {
   SCOPED_TRACE("seed 15");
   const Operands operands(mode, shape.channels, shape.pixels, shape.steps, random, false);
   ModelArray array;
-  EXPECT_EQ(run_array(array, mode, shape, operands, 8).cycles.total, chip::run_cycles(shape).total);
+  EXPECT_EQ(run_array(array, mode, shape, operands).cycles.total, chip::run_cycles(shape).total);
 }
 
 }  // namespace
