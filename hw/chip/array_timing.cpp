@@ -104,6 +104,23 @@ RunCycles run_cycles(const RunShape& shape, const std::vector<uint32_t>& bank_cy
   return cycles;
 }
 
+std::vector<uint64_t> tile_ends(const RunShape& shape, const std::vector<uint32_t>& bank_cycles) {
+  const uint64_t groups = shape.groups();
+  if (bank_cycles.size() != groups) {
+    throw std::invalid_argument("tile_ends: needs one bank entry a pixel group");
+  }
+  std::vector<uint64_t> ends(shape.tiles());
+  uint64_t end = kFillCycles;
+  uint64_t draining = 0;
+  for (uint64_t tile = 0; tile < ends.size(); ++tile) {
+    const uint64_t group = tile % groups;
+    end += std::max({shape.steps, uint64_t{bank_cycles[group]}, draining});
+    draining = group + 1 == groups ? shape.last_columns() : shape.columns;
+    ends[tile] = end;
+  }
+  return ends;
+}
+
 BankDemand bank_demand(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                        uint32_t columns, uint32_t banks) {
   const uint64_t segment_bytes =

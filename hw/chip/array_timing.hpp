@@ -75,6 +75,11 @@ RunCycles run_cycles(const RunShape& shape);
 /// if the number of entries is not the number of groups.
 RunCycles run_cycles(const RunShape& shape, const std::vector<uint32_t>& bank_cycles);
 
+/// e_i of every tile, as above: the cycle, counted from the start of the RUN, in which the tile's
+/// first column leaves the shadow registers. Column k of the tile leaves k cycles later, and its
+/// results reach the scratchpad kOutputPathCycles after that.
+std::vector<uint64_t> tile_ends(const RunShape& shape, const std::vector<uint32_t>& bank_cycles);
+
 /// What the groups of a RUN ask of the activation scratchpad.
 struct BankDemand {
   std::vector<uint32_t> cycles;  ///< per group: lines of the bank asked for the most

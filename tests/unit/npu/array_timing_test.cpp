@@ -83,6 +83,21 @@ TEST(ArrayTiming, the_closed_form_equals_the_pipeline_simulated_cycle_by_cycle) 
   }
 }
 
+TEST(ArrayTiming, the_last_tile_ends_one_drain_and_one_output_path_before_the_run) {
+  std::mt19937 random(5);
+  SCOPED_TRACE("seed 5");
+  for (int i = 0; i < 500; ++i) {
+    const RunShape shape = random_shape(random);
+    std::vector<uint32_t> banks(shape.groups());
+    for (auto& bank : banks) bank = std::uniform_int_distribution<uint32_t>(0, 60)(random);
+    const auto ends = tile_ends(shape, banks);
+    ASSERT_EQ(ends.size(), shape.tiles());
+    ASSERT_EQ(ends.back() + shape.last_columns() + kOutputPathCycles,
+              run_cycles(shape, banks).total);
+    ASSERT_EQ(ends.front(), kFillCycles + std::max<uint64_t>(shape.steps, banks.front()));
+  }
+}
+
 TEST(ArrayTiming, bank_conflicts_stretch_tiles_as_the_simulated_pipeline_does) {
   std::mt19937 random(2);
   SCOPED_TRACE("seed 2");
