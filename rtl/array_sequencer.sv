@@ -2,10 +2,9 @@
 // `steps` steps, then the capture of the tile into the shadow registers and their drain, one column
 // a cycle, under the next tile. docs/rtl/array.md derives its cycles.
 module array_sequencer #(
-    parameter integer ROWS               = 16,
-    parameter integer COLUMNS            = 16,
-    parameter integer BUFFER_COLUMNS     = 3,   // 3 or more lets the drain go on without a pause
-    parameter integer OUTPUT_PATH_CYCLES = 4    // from a drained column to its results
+    parameter integer ROWS           = 16,
+    parameter integer COLUMNS        = 16,
+    parameter integer BUFFER_COLUMNS = 3   // 3 or more lets the drain go on without a pause
 ) (
     input logic clk_i,
     input logic rst_ni,
@@ -35,7 +34,11 @@ module array_sequencer #(
     input  logic            drain_i,
     output logic [    31:0] drain_channel_o,   // of row 0
     output logic [    31:0] drain_pixel_o,
-    output logic [ROWS-1:0] drain_row_valid_o  // rows that have a channel
+    output logic [ROWS-1:0] drain_row_valid_o, // rows that have a channel
+    output logic            drain_last_o,      // it is the last of the RUN
+
+    // The last results of the RUN are taken: its last cycle.
+    input logic finish_i
 );
 
   localparam [31:0] Rows = ROWS;
@@ -43,12 +46,11 @@ module array_sequencer #(
 
   localparam [1:0] StateIdle = 2'd0;
   localparam [1:0] StateFetch = 2'd1;  // the feed reads the operands of the first step
-  localparam [1:0] StateRun = 2'd2;
-  localparam [1:0] StateFlush = 2'd3;  // the output path ends
+  localparam [1:0] StateRun = 2'd2;    // until the last results are taken
 
   logic [1:0] state_d, state_q;
   logic [31:0] channels_q, pixels_q, steps_q;
-  logic start, last_drain, flushed;
+  logic start;
 
   // Feed: position of the step that comes next.
   logic [31:0] channel_q, pixel_q, step_q;
@@ -127,11 +129,10 @@ module array_sequencer #(
 
   // Drain: the column that leaves next.
   logic [31:0] drain_channel_q, drain_pixel_q;
-  logic last_drain_pixel, last_drain_block;
+  logic last_drain_pixel;
 
   assign last_drain_pixel = drain_pixel_q == pixels_q - 32'd1;
-  assign last_drain_block = channels_q - drain_channel_q <= Rows;
-  assign last_drain       = drain_i & last_drain_pixel & last_drain_block;
+  assign drain_last_o     = last_drain_pixel & (channels_q - drain_channel_q <= Rows);
 
   assign drain_channel_o = drain_channel_q;
   assign drain_pixel_o   = drain_pixel_q;
@@ -158,10 +159,7 @@ module array_sequencer #(
   end
 
   // Run.
-  logic [31:0] flush_q;
-
-  assign flushed       = (state_q == StateFlush) & (flush_q == 32'd1);
-  assign start_ready_o = (state_q == StateIdle) | flushed;
+  assign start_ready_o = (state_q == StateIdle) | finish_i;
   assign start         = start_valid_i & start_ready_o;
   assign busy_o        = state_q != StateIdle;
 
@@ -170,20 +168,13 @@ module array_sequencer #(
     case (state_q)
       StateIdle:  if (start) state_d = StateFetch;
       StateFetch: state_d = StateRun;
-      StateRun:   if (last_drain) state_d = StateFlush;
-      default:    if (flushed) state_d = start ? StateFetch : StateIdle;
+      default:    if (finish_i) state_d = start ? StateFetch : StateIdle;
     endcase
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      state_q <= StateIdle;
-      flush_q <= 32'd0;
-    end else begin
-      state_q <= state_d;
-      if (last_drain) flush_q <= OUTPUT_PATH_CYCLES;
-      else if (state_q == StateFlush) flush_q <= flush_q - 32'd1;
-    end
+    if (!rst_ni) state_q <= StateIdle;
+    else state_q <= state_d;
   end
 
   always_ff @(posedge clk_i or negedge rst_ni) begin

@@ -2,199 +2,152 @@
 
 #include <Varray_2x4.h>
 #include <Varray_4x8.h>
-#include <verilated.h>
 
 #include <algorithm>
 
 #include "pe/mode.hpp"
-#include "pe/pe.hpp"
+#include "rtl/array_device.hpp"
+
+// Verilator declares it in the file that defines it.
+void Varray_2x4___024root___eval_settle(Varray_2x4___024root* root);
+void Varray_4x8___024root___eval_settle(Varray_4x8___024root* root);
 
 namespace tessera::rtl {
 namespace {
 
-constexpr std::size_t kWordsPerOperand = 4;  // of 32 bits
-
-/// The RTL's code of an operand width: log2(bits) - 1.
-uint8_t width_code(int bits) {
-  switch (bits) {
-    case 2:
-      return 0;
-    case 4:
-      return 1;
-    case 8:
-      return 2;
-    default:
-      return 3;
-  }
-}
-
-template <std::size_t kWords>
-void put_operands(VlWide<kWords>& port, const std::vector<pe::OperandWord>& operands) {
-  for (std::size_t i = 0; i < operands.size(); ++i) {
-    port[kWordsPerOperand * i] = static_cast<uint32_t>(operands[i].low);
-    port[kWordsPerOperand * i + 1] = static_cast<uint32_t>(operands[i].low >> 32);
-    port[kWordsPerOperand * i + 2] = static_cast<uint32_t>(operands[i].high);
-    port[kWordsPerOperand * i + 3] = static_cast<uint32_t>(operands[i].high >> 32);
-  }
-}
-
-/// Accumulator `row` of a port with 48 bits a row.
-template <std::size_t kWords>
-int64_t accumulator_at(const VlWide<kWords>& port, uint32_t row) {
-  uint64_t value = 0;
-  for (uint32_t half = 0; half < 3; ++half) {
-    const uint32_t bit = row * 48 + half * 16;
-    value |= static_cast<uint64_t>(port[bit / 32] >> (bit % 32) & 0xFFFFU) << (half * 16);
-  }
-  return pe::wrap_accumulator(static_cast<int64_t>(value));
-}
+constexpr int32_t kLowest = -32768;
+constexpr int32_t kHighest = 65535;
 
 std::string size_name(uint32_t rows, uint32_t columns) {
   return std::to_string(rows) + "x" + std::to_string(columns);
 }
 
+struct RegisterPlace {
+  ControlRegister control_register;
+  const char* name;
+  const char* scope;
+  const char* variable;
+  int bits;
+};
+
+constexpr RegisterPlace kRegisters[] = {
+    {ControlRegister::kState, "state", "u_sequencer", "state_q", 2},
+    {ControlRegister::kFeedChannel, "feed_channel", "u_sequencer", "channel_q", 32},
+    {ControlRegister::kFeedPixel, "feed_pixel", "u_sequencer", "pixel_q", 32},
+    {ControlRegister::kFeedStep, "feed_step", "u_sequencer", "step_q", 32},
+    {ControlRegister::kColumnsLeft, "columns_left", "u_sequencer", "columns_left_q", 32},
+    {ControlRegister::kCredits, "credits", "u_sequencer", "credits_q", 32},
+    {ControlRegister::kColumnChannel, "column_channel", "u_sequencer", "drain_channel_q", 32},
+    {ControlRegister::kColumnPixel, "column_pixel", "u_sequencer", "drain_pixel_q", 32},
+    {ControlRegister::kStepValid, "step_valid", "u_array", "valid_q", 1},
+    {ControlRegister::kClear, "clear", "u_array", "clear_q", 1},
+    {ControlRegister::kCapture, "capture", "u_array", "capture_q", 1},
+    {ControlRegister::kResultValid, "result_valid", "u_output_path", "result_valid_q", 1},
+};
+
+const RegisterPlace& place_of(ControlRegister control_register) {
+  for (const RegisterPlace& place : kRegisters) {
+    if (place.control_register == control_register) return place;
+  }
+  throw ArrayError("there is no control register number " +
+                   std::to_string(static_cast<int>(control_register)));
+}
+
+void check_start(const ArrayStart& start) {
+  pe::check_mode(start.mode);
+  if (start.channels == 0 || start.pixels == 0 || start.steps == 0) {
+    throw ArrayError("an array run needs at least 1 channel, 1 pixel and 1 step, got " +
+                     std::to_string(start.channels) + ", " + std::to_string(start.pixels) +
+                     " and " + std::to_string(start.steps));
+  }
+  if (start.low < kLowest || start.low > start.high || start.high > kHighest) {
+    throw ArrayError("an array run clamps to a range within " + std::to_string(kLowest) + " and " +
+                     std::to_string(kHighest) + ", got " + std::to_string(start.low) + " to " +
+                     std::to_string(start.high));
+  }
+}
+
+void check_bit(const std::string& what, int bit, int bits) {
+  if (bit >= 0 && bit < bits) return;
+  throw ArrayError(what + " has bits 0 to " + std::to_string(bits - 1) + ", not " +
+                   std::to_string(bit));
+}
+
 }  // namespace
-
-/// A Verilated model of some size.
-class VerilatedArray::Device {
- public:
-  virtual ~Device() = default;
-  virtual void reset() = 0;
-  virtual void clock(const ArrayInputs& inputs) = 0;
-  virtual void read(ArrayOutputs& outputs) const = 0;
-};
-
-template <typename Top>
-class VerilatedArray::DeviceOf final : public Device {
- public:
-  explicit DeviceOf(uint32_t rows) : rows_(rows) {
-    context_.threads(1);
-    top_ = std::make_unique<Top>(&context_);
-  }
-
-  ~DeviceOf() override {
-    // Verilator 5.006 takes the scopes of a dying model out of the thread's current context, which
-    // may be that of another instance, and one that is gone.
-    Verilated::threadContextp(&context_);
-    top_->final();
-    top_.reset();
-    Verilated::threadContextp(Verilated::defaultContextp());
-  }
-
-  DeviceOf(const DeviceOf&) = delete;
-  DeviceOf& operator=(const DeviceOf&) = delete;
-
-  void reset() override {
-    top_->start_valid_i = 0;
-    top_->feed_valid_i = 0;
-    top_->drain_ready_i = 0;
-    top_->rst_ni = 1;
-    top_->clk_i = 0;
-    top_->eval();
-    top_->rst_ni = 0;
-    rising_edge();
-    top_->clk_i = 0;
-    top_->eval();
-    top_->rst_ni = 1;
-    top_->eval();
-  }
-
-  void clock(const ArrayInputs& inputs) override {
-    top_->start_valid_i = inputs.start_valid;
-    if (inputs.start_valid) {
-      top_->channels_i = inputs.channels;
-      top_->pixels_i = inputs.pixels;
-      top_->steps_i = inputs.steps;
-      top_->activation_width_i = width_code(inputs.mode.activation_bits);
-      top_->weight_width_i = width_code(inputs.mode.weight_bits);
-      top_->activation_signed_i = inputs.mode.activation_signed;
-      top_->p4_i = inputs.mode.p4;
-    }
-    top_->feed_valid_i = inputs.feed_valid;
-    if (inputs.feed_valid) {
-      put_operands(top_->weights_i, inputs.weights);
-      put_operands(top_->activations_i, inputs.activations);
-    }
-    top_->drain_ready_i = inputs.drain_ready;
-    rising_edge();
-  }
-
-  void read(ArrayOutputs& outputs) const override {
-    outputs.start_ready = top_->start_ready_o != 0;
-    outputs.busy = top_->busy_o != 0;
-    outputs.feed_ready = top_->feed_ready_o != 0;
-    outputs.feed_channel = top_->feed_channel_o;
-    outputs.feed_pixel = top_->feed_pixel_o;
-    outputs.feed_step = top_->feed_step_o;
-    outputs.drain_valid = top_->drain_valid_o != 0;
-    outputs.drain_channel = top_->drain_channel_o;
-    outputs.drain_pixel = top_->drain_pixel_o;
-    if (!outputs.drain_valid) return;
-    outputs.results.resize(rows_);
-    for (uint32_t row = 0; row < rows_; ++row) {
-      ArrayResult& result = outputs.results[row];
-      result.valid = (top_->drain_row_valid_o >> row & 1U) != 0;
-      result.accumulator = accumulator_at(top_->drain_acc_o, row);
-      result.overflow = (top_->drain_overflow_o >> row & 1U) != 0;
-    }
-  }
-
- private:
-  void rising_edge() {
-    top_->clk_i = 0;
-    top_->eval();
-    top_->clk_i = 1;
-    top_->eval();
-  }
-
-  uint32_t rows_;
-  VerilatedContext context_;
-  std::unique_ptr<Top> top_;
-};
 
 std::vector<std::pair<uint32_t, uint32_t>> VerilatedArray::sizes() { return {{2, 4}, {4, 8}}; }
 
 std::unique_ptr<VerilatedArray::Device> VerilatedArray::make_device(uint32_t rows,
                                                                     uint32_t columns) {
-  if (rows == 2 && columns == 4) return std::make_unique<DeviceOf<Varray_2x4>>(rows);
-  if (rows == 4 && columns == 8) return std::make_unique<DeviceOf<Varray_4x8>>(rows);
-  std::string message =
-      "no RTL array of " + size_name(rows, columns) + " PEs was compiled; there is";
-  for (const auto& size : sizes()) message += " " + size_name(size.first, size.second);
+  const std::string size = size_name(rows, columns);
+  if (size == "2x4") {
+    return std::make_unique<DeviceOf<Varray_2x4, Varray_2x4___024root___eval_settle>>(rows);
+  }
+  if (size == "4x8") {
+    return std::make_unique<DeviceOf<Varray_4x8, Varray_4x8___024root___eval_settle>>(rows);
+  }
+  std::string message = "no RTL array of " + size + " PEs was compiled; there is";
+  for (const auto& one : sizes()) message += " " + size_name(one.first, one.second);
   throw ArrayError(message);
 }
 
 VerilatedArray::VerilatedArray(uint32_t rows, uint32_t columns)
     : rows_(rows), columns_(columns), device_(make_device(rows, columns)) {
+  outputs_.column.resize(rows);
+  outputs_.results.resize(rows);
   reset();
 }
 
 VerilatedArray::~VerilatedArray() = default;
+
+uint64_t VerilatedArray::cycle() const { return device_->cycle(); }
 
 void VerilatedArray::reset() {
   device_->reset();
   device_->read(outputs_);
 }
 
-const ArrayOutputs& VerilatedArray::clock(const ArrayInputs& inputs) {
-  if (inputs.start_valid) {
-    pe::check_mode(inputs.mode);
-    if (inputs.channels == 0 || inputs.pixels == 0 || inputs.steps == 0) {
-      throw ArrayError("an array run needs at least 1 channel, 1 pixel and 1 step, got " +
-                       std::to_string(inputs.channels) + ", " + std::to_string(inputs.pixels) +
-                       " and " + std::to_string(inputs.steps));
-    }
-  }
-  if (inputs.feed_valid &&
-      (inputs.weights.size() != rows_ || inputs.activations.size() != columns_)) {
-    throw ArrayError("a step of a " + size_name(rows_, columns_) + " array takes " +
-                     std::to_string(rows_) + " weight and " + std::to_string(columns_) +
-                     " activation words, got " + std::to_string(inputs.weights.size()) + " and " +
-                     std::to_string(inputs.activations.size()));
-  }
-  device_->clock(inputs);
+const ArrayEvents& VerilatedArray::clock(const ArrayInputs& inputs) {
+  if (inputs.start_valid) check_start(*inputs.start);
+  events_ = device_->clock(inputs);
   device_->read(outputs_);
-  return outputs_;
+  return events_;
+}
+
+void VerilatedArray::start_trace(const std::string& path) { device_->start_trace(path); }
+
+void VerilatedArray::stop_trace() { device_->stop_trace(); }
+
+void VerilatedArray::flip_accumulator_bit(uint32_t row, uint32_t column, int bit) {
+  if (row >= rows_ || column >= columns_) {
+    throw ArrayError("an array of " + size_name(rows_, columns_) + " PEs has none in row " +
+                     std::to_string(row) + ", column " + std::to_string(column));
+  }
+  check_bit("an accumulator", bit, abi::kAccumulatorBits);
+  device_->flip("u_array.gen_row[" + std::to_string(row) + "].gen_column[" +
+                    std::to_string(column) + "].u_core",
+                "acc_q", bit);
+}
+
+void VerilatedArray::flip_control_bit(ControlRegister control_register, int bit) {
+  const RegisterPlace& place = place_of(control_register);
+  check_bit(std::string("the control register ") + place.name, bit, place.bits);
+  device_->flip(place.scope, place.variable, bit);
+  device_->read(outputs_);
+}
+
+std::vector<ControlRegister> VerilatedArray::control_registers() {
+  std::vector<ControlRegister> all;
+  for (const RegisterPlace& place : kRegisters) all.push_back(place.control_register);
+  return all;
+}
+
+std::string VerilatedArray::control_register_name(ControlRegister control_register) {
+  return place_of(control_register).name;
+}
+
+int VerilatedArray::control_register_bits(ControlRegister control_register) {
+  return place_of(control_register).bits;
 }
 
 }  // namespace tessera::rtl

@@ -129,7 +129,7 @@ class VerilatedArray {
   uint32_t columns() const { return columns_; }
 
   /// Rising edges since construction, those of resets included.
-  uint64_t cycle() const { return cycle_; }
+  uint64_t cycle() const;
 
   void reset();
 
@@ -161,14 +161,13 @@ class VerilatedArray {
 
  private:
   class Device;
-  template <typename Top>
+  template <typename Top, auto kSettle>
   class DeviceOf;
 
   static std::unique_ptr<Device> make_device(uint32_t rows, uint32_t columns);
 
   uint32_t rows_;
   uint32_t columns_;
-  uint64_t cycle_ = 0;
   std::unique_ptr<Device> device_;
   ArrayOutputs outputs_;
   ArrayEvents events_;

@@ -5,25 +5,12 @@
 #include <verilated.h>
 
 #include "pe/mode.hpp"
+#include "rtl/width_code.hpp"
 
 namespace tessera::rtl {
 namespace {
 
 constexpr uint64_t kAccumulatorMask = (uint64_t{1} << abi::kAccumulatorBits) - 1U;
-
-/// The RTL's code of an operand width: log2(bits) - 1.
-uint8_t width_code(int bits) {
-  switch (bits) {
-    case 2:
-      return 0;
-    case 4:
-      return 1;
-    case 8:
-      return 2;
-    default:
-      return 3;
-  }
-}
 
 void put_word(VlWide<4>& port, const pe::OperandWord& word) {
   port[0] = static_cast<uint32_t>(word.low);

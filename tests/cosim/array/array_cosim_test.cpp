@@ -26,6 +26,8 @@ uint64_t test_seed() {
 
 struct Expected {
   std::vector<int64_t> accumulators;
+  std::vector<int32_t> values;
+  uint64_t saturations = 0;
   npu::ArrayOverflow overflow;
   chip::RunCycles cycles;
 };
@@ -37,19 +39,21 @@ Expected model_of(const TestRun& run, const std::vector<uint32_t>& bank_cycles) 
   array_run.shape = run.shape;
   array_run.bank_cycles = bank_cycles.empty() ? &none : &bank_cycles;
   array_run.weights = {run.weights.data(), run.stride};
-  const std::vector<abi::ChannelParameters> parameters(run.shape.channels);
-  const std::vector<uint32_t> positions(run.shape.pixels);
-  array_run.parameters = parameters.data();
-  npu::MatrixClient client(run.shape, {run.activations.data(), run.stride}, positions.data());
+  array_run.rescaling = run.rescaling;
+  array_run.parameters = run.parameters.data();
+  npu::MatrixClient client(run.shape, {run.activations.data(), run.stride}, run.positions.data());
   npu::ModelArray model;
   const npu::ArrayResult result = model.run(array_run, client);
-  return {std::move(client.accumulators), result.overflow, result.cycles};
+  return {std::move(client.accumulators), std::move(client.values), result.saturations,
+          result.overflow, result.cycles};
 }
 
 /// Everything but the cycles.
 void expect_same_values(const TestRun& run, const Observed& observed, const Expected& expected) {
   EXPECT_THAT(observed.violations, IsEmpty()) << run.name();
   EXPECT_EQ(observed.accumulators, expected.accumulators) << run.name();
+  EXPECT_EQ(observed.values, expected.values) << run.name();
+  EXPECT_EQ(observed.saturations, expected.saturations) << run.name();
 }
 
 class ArrayCosim : public testing::TestWithParam<Size> {
@@ -73,7 +77,7 @@ class ArrayCosim : public testing::TestWithParam<Size> {
   Random random_;
 };
 
-TEST_P(ArrayCosim, every_mode_gives_the_models_accumulators_in_the_models_cycles) {
+TEST_P(ArrayCosim, every_mode_gives_the_models_values_in_the_models_cycles) {
   for (const abi::PeMode& mode : pe::all_modes()) {
     for (int i = 0; i < 30; ++i) {
       const TestRun run = any_run(mode);
@@ -126,27 +130,52 @@ TEST_P(ArrayCosim, operands_that_bank_conflicts_delay_cost_the_cycles_of_the_rec
 
 TEST_P(ArrayCosim, stalls_change_no_value_and_delay_the_run_by_no_more_than_they_last) {
   uint64_t feed_stalls = 0;
-  uint64_t drain_stalls = 0;
+  uint64_t parameter_stalls = 0;
+  uint64_t result_stalls = 0;
   for (const abi::PeMode& mode : pe::all_modes()) {
     for (int i = 0; i < 8; ++i) {
       const TestRun run = any_run(mode);
       Stalls stalls;
       stalls.feed_percent = static_cast<unsigned>(pick(random_, 0, 1) * pick(random_, 0, 90));
-      stalls.drain_percent = static_cast<unsigned>(pick(random_, 0, 90));
+      stalls.parameter_percent = static_cast<unsigned>(pick(random_, 0, 1) * pick(random_, 0, 90));
+      stalls.result_percent = static_cast<unsigned>(pick(random_, 0, 1) * pick(random_, 0, 90));
       const Expected expected = model_of(run, {});
       const Observed observed = observe(run, stalls);
       expect_same_values(run, observed, expected);
       ASSERT_GE(observed.cycles, expected.cycles.total) << run.name();
-      ASSERT_LE(observed.cycles,
-                expected.cycles.total + observed.feed_stalls + observed.drain_stalls)
+      ASSERT_LE(observed.cycles, expected.cycles.total + observed.feed_stalls +
+                                     observed.parameter_stalls + observed.result_stalls)
           << run.name();
       ASSERT_FALSE(HasFailure());
       feed_stalls += observed.feed_stalls;
-      drain_stalls += observed.drain_stalls;
+      parameter_stalls += observed.parameter_stalls;
+      result_stalls += observed.result_stalls;
     }
   }
   EXPECT_GT(feed_stalls, 1000U);
-  EXPECT_GT(drain_stalls, 1000U);
+  EXPECT_GT(parameter_stalls, 1000U);
+  EXPECT_GT(result_stalls, 1000U);
+}
+
+TEST_P(ArrayCosim, random_parameters_reach_values_within_the_clamp_and_beyond) {
+  uint64_t inside = 0;
+  uint64_t all = 0;
+  uint64_t saturations = 0;
+  uint64_t stochastic = 0;
+  for (const abi::PeMode& mode : pe::all_modes()) {
+    const TestRun run = any_run(mode);
+    const Expected expected = model_of(run, {});
+    for (const int32_t value : expected.values) {
+      inside += value > run.rescaling.low && value < run.rescaling.high;
+    }
+    all += expected.values.size();
+    saturations += expected.saturations;
+    stochastic += run.rescaling.stochastic;
+  }
+  EXPECT_GT(inside, all / 4);
+  EXPECT_GT(saturations, all / 20);
+  EXPECT_GT(stochastic, 5U);
+  EXPECT_LT(stochastic, pe::all_modes().size() - 5);
 }
 
 TEST_P(ArrayCosim, runs_follow_each_other_without_a_cycle_between_them) {
@@ -162,6 +191,19 @@ TEST_P(ArrayCosim, runs_follow_each_other_without_a_cycle_between_them) {
     ASSERT_EQ(array_.outputs().busy, !last);
     run = next;
   }
+}
+
+TEST_P(ArrayCosim, runs_follow_each_other_through_stalls) {
+  const Stalls stalls{20, 30, 40, {}};
+  TestRun run = any_run(pe::all_modes().front());
+  start_run(array_, run);
+  for (const abi::PeMode& mode : pe::all_modes()) {
+    const TestRun next = any_run(mode);
+    expect_same_values(run, finish_run(array_, run, stalls, random_, &next), model_of(run, {}));
+    ASSERT_FALSE(HasFailure());
+    run = next;
+  }
+  expect_same_values(run, finish_run(array_, run, stalls, random_), model_of(run, {}));
 }
 
 TEST_P(ArrayCosim, an_accumulator_that_wraps_is_flagged_and_no_other) {

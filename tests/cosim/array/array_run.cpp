@@ -29,6 +29,49 @@ void fill_row(int16_t* row, std::size_t count, const Draw& draw, Random& random)
   }
 }
 
+/// Half up or stochastic, to the range of an output format with or without ReLU.
+npu::Rescaling random_rescaling(Random& random) {
+  npu::Rescaling rescaling;
+  rescaling.stochastic = pick(random, 0, 1) != 0;
+  rescaling.seed = static_cast<uint32_t>(random());
+  rescaling.channel_first = static_cast<uint32_t>(random());
+  const int bits = 2 << pick(random, 0, 3);
+  const bool is_signed = pick(random, 0, 1) != 0;
+  rescaling.low = pick(random, 0, 3) == 0 ? 0 : abi::min_value(bits, is_signed);
+  rescaling.high = abi::max_value(bits, is_signed);
+  return rescaling;
+}
+
+/// Parameters that take an accumulator of `accumulator_bits` to `output_bits`, give or take some.
+abi::ChannelParameters random_parameters(int accumulator_bits, int output_bits, Random& random) {
+  abi::ChannelParameters parameters{};
+  parameters.bias = static_cast<int32_t>(random()) >> std::max(0, 32 - accumulator_bits);
+  parameters.multiplier = static_cast<uint16_t>(random() >> pick(random, 48, 63));
+  int multiplier_bits = 0;
+  while (parameters.multiplier >> multiplier_bits != 0) ++multiplier_bits;
+  const int shift = accumulator_bits + multiplier_bits - output_bits;
+  parameters.shift =
+      static_cast<uint8_t>(std::clamp(shift + static_cast<int>(pick(random, 0, 6)) - 4, 0, 47));
+  return parameters;
+}
+
+void draw_parameters(TestRun& run, Random& random) {
+  run.rescaling = random_rescaling(random);
+  const int weight_bits = run.mode.p4 ? 8 : run.mode.weight_bits;
+  int accumulator_bits = run.mode.activation_bits + weight_bits;
+  while ((run.shape.steps >> (accumulator_bits - run.mode.activation_bits - weight_bits)) != 0) {
+    ++accumulator_bits;
+  }
+  int output_bits = 0;
+  while (run.rescaling.high >> output_bits != 0) ++output_bits;
+  for (uint64_t k = 0; k < run.shape.channels; ++k) {
+    run.parameters.push_back(random_parameters(accumulator_bits, output_bits, random));
+  }
+  for (uint64_t p = 0; p < run.shape.pixels; ++p) {
+    run.positions.push_back(static_cast<uint32_t>(random() >> pick(random, 32, 63)));
+  }
+}
+
 }  // namespace
 
 uint64_t pick(Random& random, uint64_t low, uint64_t high) {
@@ -59,7 +102,8 @@ pe::OperandWord TestRun::activation_word(uint64_t pixel, uint64_t step) const {
 
 std::string TestRun::name() const {
   return pe::mode_name(mode) + " " + std::to_string(shape.channels) + " channels, " +
-         std::to_string(shape.pixels) + " pixels, " + std::to_string(shape.steps) + " steps on " +
+         std::to_string(shape.pixels) + " pixels, " + std::to_string(shape.steps) +
+         (rescaling.stochastic ? " steps, stochastic, on " : " steps, half up, on ") +
          std::to_string(shape.rows) + "x" + std::to_string(shape.columns);
 }
 
@@ -82,6 +126,7 @@ TestRun random_run(const abi::PeMode& mode, const chip::RunShape& shape, Random&
   for (uint64_t p = 0; p < shape.pixels; ++p) {
     fill_row(&run.activations[p * run.stride], reduction, activation, random);
   }
+  draw_parameters(run, random);
   return run;
 }
 

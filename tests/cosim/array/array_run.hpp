@@ -25,13 +25,17 @@ struct TestRun {
   std::size_t stride = 0;            ///< elements between rows
   std::vector<int16_t> weights;      ///< [channels][stride], p4 decoded
   std::vector<int16_t> activations;  ///< [pixels][stride]
+  npu::Rescaling rescaling;
+  std::vector<abi::ChannelParameters> parameters;  ///< [channels]
+  std::vector<uint32_t> positions;                 ///< [pixels]
 
   pe::OperandWord weight_word(uint64_t channel, uint64_t step) const;
   pe::OperandWord activation_word(uint64_t pixel, uint64_t step) const;
   std::string name() const;
 };
 
-/// A run whose operands are drawn from the whole range of their formats, in some rows all the same.
+/// A run whose operands are drawn from the whole range of their formats, in some rows all the same,
+/// and whose parameters take most accumulators into the range of the clamp.
 TestRun random_run(const abi::PeMode& mode, const chip::RunShape& shape, Random& random);
 
 /// A shape of 1 to several blocks and groups, whole or ragged, and 1 to many steps, for an array of
