@@ -113,7 +113,7 @@ TEST(Recipe, text_that_is_no_recipe_is_an_error) {
 
 TEST(Recipe, the_built_in_recipes_are_good) {
   const std::vector<std::string> names = recipe_names();
-  for (const char* name : {"int8", "int16", "int4", "int2", "mix-16-8-4", "p4"}) {
+  for (const char* name : {"int8", "int16", "int4", "int2", "mix-16-8-4", "mix-16-8-4-2", "p4"}) {
     EXPECT_THAT(names, testing::Contains(name));
   }
   for (const std::string& name : names) EXPECT_EQ(load_recipe(name).name, name);
