@@ -1,9 +1,12 @@
-// Routes the digits of an activation word to the bricks that multiply them.
+// Routes the digits of activation words to the bricks that multiply them.
 // Brick b = {A2 W2 A1 W1 A0 W0}; of its activation digit's index only the weight width matters.
-module pe_align_activation (
-    input  logic [127:0] word_i,
-    input  logic [  1:0] weight_width_i,  // 0, 1, 2, 3: 2, 4, 8, 16 bits
-    output logic [127:0] digits_o         // digit of brick b at bits [2b+1:2b]
+// N words stand abreast: plane i, at [N*i +: N], holds bit i of all N.
+module pe_align_activation #(
+    parameter integer N = 1
+) (
+    input  logic [128*N-1:0] word_i,
+    input  logic [      1:0] weight_width_i,  // 0, 1, 2, 3: 2, 4, 8, 16 bits
+    output logic [128*N-1:0] digits_o         // digit of brick b at planes 2b and 2b+1
 );
 
   genvar b, fw;
@@ -12,13 +15,15 @@ module pe_align_activation (
       localparam integer A = ((b >> 1) & 1) | ((b >> 2) & 2) | ((b >> 3) & 4);
       localparam integer W = (b & 1) | ((b >> 1) & 2) | ((b >> 2) & 4);
 
-      logic [7:0] candidates;
-
       for (fw = 0; fw < 4; fw = fw + 1) begin : gen_weight_width
-        assign candidates[2*fw+:2] = word_i[2*(A+8*(W>>fw))+:2];
+        logic [2*N-1:0] digit;
+        assign digit = word_i[2*N*(A+8*(W>>fw))+:2*N];
       end
 
-      assign digits_o[2*b+:2] = candidates[{weight_width_i, 1'b0}+:2];
+      assign digits_o[2*N*b+:2*N] =
+          weight_width_i[1] ?
+          (weight_width_i[0] ? gen_weight_width[3].digit : gen_weight_width[2].digit) :
+          (weight_width_i[0] ? gen_weight_width[1].digit : gen_weight_width[0].digit);
     end
   endgenerate
 

@@ -55,90 +55,120 @@ module pe_array #(
     end
   end
 
-  logic [   128*ROWS-1:0] weight_digits_q;
-  logic [       ROWS-1:0] weight_nonzero_q;
-  logic [128*COLUMNS-1:0] activation_digits_q;
-  logic [    COLUMNS-1:0] activation_nonzero_q;
+  // Operand registers of the edges in planes: bit b of all rows, or columns, side by side.
+  logic [128*ROWS-1:0] weight_planes, weight_digits, weight_digits_q;
+  logic [128*COLUMNS-1:0] activation_planes, activation_digits, activation_digits_q;
+  logic [ROWS-1:0] weight_nonzero, weight_nonzero_q;
+  logic [COLUMNS-1:0] activation_nonzero, activation_nonzero_q;
 
-  genvar r, c;
+  pe_planes #(
+      .N(ROWS)
+  ) u_weight_planes (
+      .words_i (weights_i),
+      .planes_o(weight_planes)
+  );
+
+  pe_planes #(
+      .N(COLUMNS)
+  ) u_activation_planes (
+      .words_i (activations_i),
+      .planes_o(activation_planes)
+  );
+
+  pe_align_weight #(
+      .N(ROWS)
+  ) u_align_weight (
+      .word_i            (weight_planes),
+      .activation_width_i(activation_width_i),
+      .weight_width_i    (weight_width),
+      .digits_o          (weight_digits)
+  );
+
+  pe_align_activation #(
+      .N(COLUMNS)
+  ) u_align_activation (
+      .word_i        (activation_planes),
+      .weight_width_i(weight_width),
+      .digits_o      (activation_digits)
+  );
+
+  pe_nonzero #(
+      .N(ROWS)
+  ) u_weight_nonzero (
+      .planes_i (weight_digits),
+      .nonzero_o(weight_nonzero)
+  );
+
+  pe_nonzero #(
+      .N(COLUMNS)
+  ) u_activation_nonzero (
+      .planes_i (activation_digits),
+      .nonzero_o(activation_nonzero)
+  );
+
+  always_ff @(posedge clk_i) begin
+    if (valid_i) begin
+      weight_digits_q      <= weight_digits;
+      weight_nonzero_q     <= weight_nonzero | {ROWS{p4_i}};
+      activation_digits_q  <= activation_digits;
+      activation_nonzero_q <= activation_nonzero;
+    end
+  end
+
+  // PEs in groups of whole rows, up to 64 in a group: PE (r, c) of a group is bit COLUMNS*r + c of its
+  // planes.
+  localparam integer FullRows = COLUMNS >= 64 ? 1 : 64 / COLUMNS;
+  localparam integer GroupRows = FullRows < ROWS ? FullRows : ROWS;
+  localparam integer Groups = (ROWS + GroupRows - 1) / GroupRows;
+
+  genvar r, b, g;
   generate
-    for (r = 0; r < ROWS; r = r + 1) begin : gen_weight
-      logic [127:0] digits;
+    for (g = 0; g < Groups; g = g + 1) begin : gen_group
+      localparam integer Rows = g < Groups - 1 ? GroupRows : ROWS - GroupRows * (Groups - 1);
+      localparam integer N = Rows * COLUMNS;
+      logic [128*Rows-1:0] weights;
+      logic [48*Rows-1:0] shadow;
+      logic [48*N-1:0] unused_acc;
+      logic [N-1:0] unused_acc_overflow;
+      logic unused_acc_valid, unused_captured;
 
-      pe_align_weight u_align (
-          .word_i            (weights_i[128*r+:128]),
-          .activation_width_i(activation_width_i),
-          .weight_width_i    (weight_width),
-          .digits_o          (digits)
-      );
+      for (b = 0; b < 128; b = b + 1) begin : gen_weight
+        assign weights[Rows*b+:Rows] = weight_digits_q[ROWS*b+GroupRows*g+:Rows];
+      end
 
-      always_ff @(posedge clk_i) begin
-        if (valid_i) begin
-          weight_digits_q[128*r+:128] <= digits;
-          weight_nonzero_q[r]         <= p4_i | (|digits);
+      for (b = 0; b < 48; b = b + 1) begin : gen_column
+        for (r = 0; r < Rows; r = r + 1) begin : gen_row
+          assign column_o[48*(GroupRows*g+r)+b] = shadow[Rows*b+r];
         end
       end
-    end
 
-    for (c = 0; c < COLUMNS; c = c + 1) begin : gen_activation
-      logic [127:0] digits;
-
-      pe_align_activation u_align (
-          .word_i        (activations_i[128*c+:128]),
-          .weight_width_i(weight_width),
-          .digits_o      (digits)
+      pe_core #(
+          .ROWS   (Rows),
+          .COLUMNS(COLUMNS)
+      ) u_core (
+          .clk_i               (clk_i),
+          .rst_ni              (rst_ni),
+          .activation_digits_i (activation_digits_q),
+          .activation_nonzero_i(activation_nonzero_q),
+          .weight_digits_i     (weights),
+          .weight_nonzero_i    (weight_nonzero_q[GroupRows*g+:Rows]),
+          .activation_width_i  (activation_width_q),
+          .weight_width_i      (weight_width_q),
+          .activation_signed_i (activation_signed_q),
+          .p4_i                (p4_q),
+          .valid_i             (valid_q),
+          .clear_i             (clear_q),
+          .capture_i           (capture_q),
+          .acc_o               (unused_acc),
+          .acc_valid_o         (unused_acc_valid),
+          .acc_overflow_o      (unused_acc_overflow),
+          .drain_i             (shift_i),
+          .drain_data_i        ({48 * Rows{1'b0}}),
+          .drain_overflow_i    ({Rows{1'b0}}),
+          .shadow_o            (shadow),
+          .shadow_overflow_o   (column_overflow_o[GroupRows*g+:Rows]),
+          .captured_o          (unused_captured)
       );
-
-      always_ff @(posedge clk_i) begin
-        if (valid_i) begin
-          activation_digits_q[128*c+:128] <= digits;
-          activation_nonzero_q[c]         <= |digits;
-        end
-      end
-    end
-  endgenerate
-
-  generate
-    for (r = 0; r < ROWS; r = r + 1) begin : gen_row
-      // Shadow register of column c at [48c +: 48]; one more, of zeros, feeds the last.
-      logic [48*(COLUMNS+1)-1:0] shadow;
-      logic [         COLUMNS:0] shadow_overflow;
-
-      assign shadow[48*COLUMNS+:48]   = 48'd0;
-      assign shadow_overflow[COLUMNS] = 1'b0;
-
-      for (c = 0; c < COLUMNS; c = c + 1) begin : gen_column
-        logic [47:0] unused_acc;
-        logic unused_acc_valid, unused_acc_overflow, unused_captured;
-
-        pe_core u_core (
-            .clk_i               (clk_i),
-            .rst_ni              (rst_ni),
-            .activation_digits_i (activation_digits_q[128*c+:128]),
-            .activation_nonzero_i(activation_nonzero_q[c]),
-            .weight_digits_i     (weight_digits_q[128*r+:128]),
-            .weight_nonzero_i    (weight_nonzero_q[r]),
-            .activation_width_i  (activation_width_q),
-            .weight_width_i      (weight_width_q),
-            .activation_signed_i (activation_signed_q),
-            .p4_i                (p4_q),
-            .valid_i             (valid_q),
-            .clear_i             (clear_q),
-            .capture_i           (capture_q),
-            .acc_o               (unused_acc),
-            .acc_valid_o         (unused_acc_valid),
-            .acc_overflow_o      (unused_acc_overflow),
-            .drain_i             (shift_i),
-            .drain_data_i        (shadow[48*(c+1)+:48]),
-            .drain_overflow_i    (shadow_overflow[c+1]),
-            .shadow_o            (shadow[48*c+:48]),
-            .shadow_overflow_o   (shadow_overflow[c]),
-            .captured_o          (unused_captured)
-        );
-      end
-
-      assign column_o[48*r+:48]   = shadow[47:0];
-      assign column_overflow_o[r] = shadow_overflow[0];
     end
   endgenerate
 

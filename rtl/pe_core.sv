@@ -1,39 +1,50 @@
 // The part of a PE that an array repeats in every position: fused multiplier, product register,
 // 48-bit accumulator, shadow register. Its operands arrive aligned and registered, because all
 // PEs of a row share a weight word and all of a column an activation word.
-module pe_core (
+// ROWS x COLUMNS PEs stand abreast and do the same steps, those of a row with the same weights and
+// those of a column with the same activations. Numbers lie in planes: plane b holds bit b of all rows,
+// of all columns, or of all PEs, PE (r, c) at COLUMNS*r + c.
+module pe_core #(
+    parameter integer ROWS    = 1,
+    parameter integer COLUMNS = 1
+) (
     input logic clk_i,
     input logic rst_ni,
 
     // One step, to be held stable for the cycle: operands from the aligners and what to do.
-    input logic [127:0] activation_digits_i,
-    input logic         activation_nonzero_i,
-    input logic [127:0] weight_digits_i,
-    input logic         weight_nonzero_i,      // must be 1 in p4, whose zero is not all zeros
-    input logic [  1:0] activation_width_i,
-    input logic [  1:0] weight_width_i,
-    input logic         activation_signed_i,
-    input logic         p4_i,
-    input logic         valid_i,               // accumulate the operands
-    input logic         clear_i,               // start from zero
-    input logic         capture_i,             // copy the result to the shadow register
+    input logic [128*COLUMNS-1:0] activation_digits_i,
+    input logic [    COLUMNS-1:0] activation_nonzero_i,
+    input logic [   128*ROWS-1:0] weight_digits_i,
+    input logic [       ROWS-1:0] weight_nonzero_i,      // must be 1 in p4, whose zero is not all zeros
+    input logic [      1:0] activation_width_i,
+    input logic [      1:0] weight_width_i,
+    input logic             activation_signed_i,
+    input logic             p4_i,
+    input logic             valid_i,               // accumulate the operands
+    input logic             clear_i,               // start from zero
+    input logic             capture_i,             // copy the result to the shadow register
 
-    output logic signed [47:0] acc_o,           // two edges after the step
-    output logic               acc_valid_o,     // high for one cycle per step
-    output logic               acc_overflow_o,  // sticky until the next clear
+    output logic [48*ROWS*COLUMNS-1:0] acc_o,           // two's complement, two edges after the step
+    output logic            acc_valid_o,     // high for one cycle per step
+    output logic [   ROWS*COLUMNS-1:0] acc_overflow_o,  // sticky until the next clear
 
-    // Shadow registers of a row form a chain: the next edge moves it on by one PE.
+    // Shadow registers of a row form a chain: the next edge moves it on towards column 0.
     input  logic               drain_i,
-    input  logic signed [47:0] drain_data_i,
-    input  logic               drain_overflow_i,
-    output logic signed [47:0] shadow_o,
-    output logic               shadow_overflow_o,
-    output logic               captured_o         // high for one cycle per capture
+    input  logic [48*ROWS-1:0] drain_data_i,       // what the last column takes
+    input  logic [   ROWS-1:0] drain_overflow_i,
+    output logic [48*ROWS-1:0] shadow_o,           // of column 0, two's complement
+    output logic [   ROWS-1:0] shadow_overflow_o,
+    output logic               captured_o          // high for one cycle per capture
 );
 
-  logic signed [31:0] sum;
+  localparam integer N = ROWS * COLUMNS;
 
-  pe_multiplier u_multiplier (
+  logic [32*N-1:0] sum /*verilator split_var*/;
+
+  pe_multiplier #(
+      .ROWS   (ROWS),
+      .COLUMNS(COLUMNS)
+  ) u_multiplier (
       .activation_digits_i(activation_digits_i),
       .weight_digits_i    (weight_digits_i),
       .activation_width_i (activation_width_i),
@@ -44,16 +55,21 @@ module pe_core (
   );
 
   // Product register. A step whose operand word is zero leaves it, and the accumulator, unclocked.
-  logic               live;
-  logic signed [31:0] product_q;
-  logic               valid_q, live_q, clear_q, capture_q;
+  logic [N-1:0] live, live_q;
+  logic [32*N-1:0] product_q;
+  logic valid_q, clear_q, capture_q;
 
-  assign live = valid_i & activation_nonzero_i & weight_nonzero_i;
+  genvar b, r;
+  generate
+    for (r = 0; r < ROWS; r = r + 1) begin : gen_live
+      assign live[COLUMNS*r+:COLUMNS] = activation_nonzero_i & {COLUMNS{valid_i & weight_nonzero_i[r]}};
+    end
+  endgenerate
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       valid_q   <= 1'b0;
-      live_q    <= 1'b0;
+      live_q    <= '0;
       clear_q   <= 1'b0;
       capture_q <= 1'b0;
     end else begin
@@ -64,60 +80,109 @@ module pe_core (
     end
   end
 
-  always_ff @(posedge clk_i) begin
-    if (live) product_q <= sum;
-  end
+  generate
+    for (b = 0; b < 32; b = b + 1) begin : gen_product
+      always_ff @(posedge clk_i) begin
+        if (&live) product_q[N*b+:N] <= sum[N*b+:N];
+        else if (|live) product_q[N*b+:N] <= (sum[N*b+:N] & live) | (product_q[N*b+:N] & ~live);
+      end
+    end
+  endgenerate
 
   // Accumulator.
-  logic signed [47:0] acc_d, acc_q, base, addend;
-  logic overflow_d, overflow_q, acc_valid_q;
+  logic [48*N-1:0] base /*verilator split_var*/;
+  logic [48*N-1:0] addend /*verilator split_var*/;
+  logic [48*N-1:0] acc_d /*verilator split_var*/;
+  logic [48*N-1:0] acc_q;
+  logic [N-1:0] overflow_d, overflow_q;
+  logic acc_valid_q;
 
-  assign base   = acc_q & {48{~clear_q}};
-  assign addend = {{16{product_q[31]}}, product_q} & {48{live_q}};
-  assign acc_d  = base + addend;
-  assign overflow_d = (overflow_q & ~clear_q) |
-                      ((base[47] == addend[47]) & (acc_d[47] != base[47]));
+  generate
+    for (b = 0; b < 48; b = b + 1) begin : gen_operand
+      assign base[N*b+:N]   = acc_q[N*b+:N] & {N{~clear_q}};
+      assign addend[N*b+:N] = product_q[N*(b<32?b:31)+:N] & live_q;
+    end
+  endgenerate
+
+  pe_plane_add #(
+      .N    (N),
+      .Width(48)
+  ) u_accumulate (
+      .a_i    (base),
+      .b_i    (addend),
+      .carry_i({N{1'b0}}),
+      .sum_o  (acc_d)
+  );
+
+  assign overflow_d = (overflow_q & ~{N{clear_q}}) |
+                      (~(base[47*N+:N] ^ addend[47*N+:N]) & (acc_d[47*N+:N] ^ base[47*N+:N]));
+
+  generate
+    for (b = 0; b < 48; b = b + 1) begin : gen_accumulator
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) acc_q[N*b+:N] <= '0;
+        else if ((|live_q) | clear_q) acc_q[N*b+:N] <= acc_d[N*b+:N];
+      end
+    end
+  endgenerate
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      acc_q       <= 48'd0;
-      overflow_q  <= 1'b0;
+      overflow_q  <= '0;
       acc_valid_q <= 1'b0;
     end else begin
       acc_valid_q <= valid_q;
-      if (live_q | clear_q) begin
-        acc_q      <= acc_d;
-        overflow_q <= overflow_d;
-      end
+      if ((|live_q) | clear_q) overflow_q <= overflow_d;
     end
   end
 
   // Shadow register: the finished result waits here while the next accumulation runs.
-  logic signed [47:0] shadow_q;
-  logic shadow_overflow_q, captured_q;
+  logic [48*N-1:0] shadow_q;
+  logic [N-1:0] shadow_overflow_q, drained_overflow;
+  logic captured_q;
+
+  generate
+    for (b = 0; b < 48; b = b + 1) begin : gen_shadow
+      logic [N-1:0] drained;
+
+      for (r = 0; r < ROWS; r = r + 1) begin : gen_row
+        if (COLUMNS > 1) begin : gen_chain
+          assign drained[COLUMNS*r+:COLUMNS-1] = shadow_q[N*b+COLUMNS*r+1+:COLUMNS-1];
+        end
+        assign drained[COLUMNS*r+COLUMNS-1] = drain_data_i[ROWS*b+r];
+        assign shadow_o[ROWS*b+r] = shadow_q[N*b+COLUMNS*r];
+      end
+
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) shadow_q[N*b+:N] <= '0;
+        else if (capture_q) shadow_q[N*b+:N] <= acc_d[N*b+:N];
+        else if (drain_i) shadow_q[N*b+:N] <= drained;
+      end
+    end
+
+    for (r = 0; r < ROWS; r = r + 1) begin : gen_overflow
+      if (COLUMNS > 1) begin : gen_chain
+        assign drained_overflow[COLUMNS*r+:COLUMNS-1] = shadow_overflow_q[COLUMNS*r+1+:COLUMNS-1];
+      end
+      assign drained_overflow[COLUMNS*r+COLUMNS-1] = drain_overflow_i[r];
+      assign shadow_overflow_o[r] = shadow_overflow_q[COLUMNS*r];
+    end
+  endgenerate
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      shadow_q          <= 48'd0;
-      shadow_overflow_q <= 1'b0;
+      shadow_overflow_q <= '0;
       captured_q        <= 1'b0;
     end else begin
       captured_q <= capture_q;
-      if (capture_q) begin
-        shadow_q          <= acc_d;
-        shadow_overflow_q <= overflow_d;
-      end else if (drain_i) begin
-        shadow_q          <= drain_data_i;
-        shadow_overflow_q <= drain_overflow_i;
-      end
+      if (capture_q) shadow_overflow_q <= overflow_d;
+      else if (drain_i) shadow_overflow_q <= drained_overflow;
     end
   end
 
-  assign acc_o             = acc_q;
-  assign acc_valid_o       = acc_valid_q;
-  assign acc_overflow_o    = overflow_q;
-  assign shadow_o          = shadow_q;
-  assign shadow_overflow_o = shadow_overflow_q;
-  assign captured_o        = captured_q;
+  assign acc_o          = acc_q;
+  assign acc_valid_o    = acc_valid_q;
+  assign acc_overflow_o = overflow_q;
+  assign captured_o     = captured_q;
 
 endmodule

@@ -124,9 +124,13 @@ void VerilatedArray::flip_accumulator_bit(uint32_t row, uint32_t column, int bit
                      std::to_string(row) + ", column " + std::to_string(column));
   }
   check_bit("an accumulator", bit, abi::kAccumulatorBits);
-  device_->flip("u_array.gen_row[" + std::to_string(row) + "].gen_column[" +
-                    std::to_string(column) + "].u_core",
-                "acc_q", bit);
+  // pe_array has groups of whole rows, up to 64 PEs each, whose registers lie bit by bit.
+  const uint32_t group_rows = std::min(rows_, std::max(1U, 64 / columns_));
+  const uint32_t first_row = row / group_rows * group_rows;
+  const uint32_t group_pes = std::min(group_rows, rows_ - first_row) * columns_;
+  const uint32_t place = (row - first_row) * columns_ + column;
+  device_->flip("u_array.gen_group[" + std::to_string(row / group_rows) + "].u_core", "acc_q",
+                static_cast<int>(group_pes) * bit + static_cast<int>(place));
 }
 
 void VerilatedArray::flip_control_bit(ControlRegister control_register, int bit) {

@@ -47,12 +47,12 @@ function(tessera_pe_mutant name file from to)
 endfunction()
 
 tessera_pe_mutant(dropped_weight_sign pe_brick.sv
-  "{3{weight_signed_i & weight_i[1]}}" "3'b000")
-tessera_pe_mutant(wrong_fuse_level pe_multiplier.sv
-  ".fuse_i(fuse_weight[1])" ".fuse_i(fuse_activation[1])")
+  "weight_i[N+:N] & {N{weight_signed_i}}" "{N{1'b0}}")
+tessera_pe_mutant(wrong_fuse_level pe_octet.sv
+  ".fuse_i(fuse_weight_i[1])" ".fuse_i(fuse_activation_i)")
 tessera_pe_mutant(p4_one_taken_for_zero pe.sv
   "p4_i | (|weight_digits)" "|weight_digits")
 tessera_pe_mutant(overflow_survives_clear pe_core.sv
-  "(overflow_q & ~clear_q)" "overflow_q")
+  "(overflow_q & ~{N{clear_q}})" "overflow_q")
 tessera_pe_mutant(capture_before_the_step pe_core.sv
-  "shadow_q          <= acc_d" "shadow_q          <= acc_q")
+  "shadow_q[N*b+:N] <= acc_d[N*b+:N]" "shadow_q[N*b+:N] <= acc_q[N*b+:N]")
