@@ -20,7 +20,7 @@ module pe_align_weight #(
       for (fw = 0; fw < 4; fw = fw + 1) begin : gen_weight_width
         logic [2*N-1:0] chosen;
 
-        for (fa = 0; fa < 4; fa = fa + 1) begin : gen_activation_width
+        for (fa = 0; fa < 4; fa = fa + 1) begin : gen_width
           localparam integer Digit =
               (W & ((1 << fw) - 1)) | ((A >> fa) << fw) | ((W >> fw) << (fw + 3 - fa));
           logic [2*N-1:0] digit;
@@ -29,8 +29,8 @@ module pe_align_weight #(
 
         assign chosen =
             activation_width_i[1] ?
-            (activation_width_i[0] ? gen_activation_width[3].digit : gen_activation_width[2].digit) :
-            (activation_width_i[0] ? gen_activation_width[1].digit : gen_activation_width[0].digit);
+            (activation_width_i[0] ? gen_width[3].digit : gen_width[2].digit) :
+            (activation_width_i[0] ? gen_width[1].digit : gen_width[0].digit);
       end
 
       assign digits_o[2*N*b+:2*N] =

@@ -115,8 +115,7 @@ module pe_array #(
     end
   end
 
-  // PEs in groups of whole rows, up to 64 in a group: PE (r, c) of a group is bit COLUMNS*r + c of its
-  // planes.
+  // PEs in groups of whole rows, up to 64 in a group, so that a plane fits a machine word.
   localparam integer FullRows = COLUMNS >= 64 ? 1 : 64 / COLUMNS;
   localparam integer GroupRows = FullRows < ROWS ? FullRows : ROWS;
   localparam integer Groups = (ROWS + GroupRows - 1) / GroupRows;

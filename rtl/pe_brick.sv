@@ -28,9 +28,11 @@ module pe_brick #(
         assign low_row[N*b+:N] = weight_sign & activation_i[0+:N];
       end
       if (b < 2) begin : gen_high_value
-        assign high_row[N*b+:N] = (weight_i[N*b+:N] & activation_i[N+:N]) ^ {N{activation_signed_i}};
+        assign high_row[N*b+:N] =
+            (weight_i[N*b+:N] & activation_i[N+:N]) ^ {N{activation_signed_i}};
       end else begin : gen_high_sign
-        assign high_row[N*b+:N] = (weight_sign & activation_i[N+:N]) ^ {N{activation_signed_i}};
+        assign high_row[N*b+:N] =
+            (weight_sign & activation_i[N+:N]) ^ {N{activation_signed_i}};
       end
       assign product_o[N*(b+1)+:N] = sum[N*b+:N];
     end

@@ -1,8 +1,8 @@
 // The part of a PE that an array repeats in every position: fused multiplier, product register,
 // 48-bit accumulator, shadow register. Its operands arrive aligned and registered, because all
 // PEs of a row share a weight word and all of a column an activation word.
-// ROWS x COLUMNS PEs stand abreast and do the same steps, those of a row with the same weights and
-// those of a column with the same activations. Numbers lie in planes: plane b holds bit b of all rows,
+// ROWS x COLUMNS PEs stand abreast, those of a row with the same weights and those of a column with
+// the same activations, all in the same mode. Numbers lie in planes: plane b holds bit b of all rows,
 // of all columns, or of all PEs, PE (r, c) at COLUMNS*r + c.
 module pe_core #(
     parameter integer ROWS    = 1,
@@ -15,7 +15,7 @@ module pe_core #(
     input logic [128*COLUMNS-1:0] activation_digits_i,
     input logic [    COLUMNS-1:0] activation_nonzero_i,
     input logic [   128*ROWS-1:0] weight_digits_i,
-    input logic [       ROWS-1:0] weight_nonzero_i,      // must be 1 in p4, whose zero is not all zeros
+    input logic [       ROWS-1:0] weight_nonzero_i,      // 1 in p4, whose zero is not all zeros
     input logic [      1:0] activation_width_i,
     input logic [      1:0] weight_width_i,
     input logic             activation_signed_i,
@@ -24,7 +24,7 @@ module pe_core #(
     input logic             clear_i,               // start from zero
     input logic             capture_i,             // copy the result to the shadow register
 
-    output logic [48*ROWS*COLUMNS-1:0] acc_o,           // two's complement, two edges after the step
+    output logic [48*ROWS*COLUMNS-1:0] acc_o,           // two's complement; 2 edges after the step
     output logic            acc_valid_o,     // high for one cycle per step
     output logic [   ROWS*COLUMNS-1:0] acc_overflow_o,  // sticky until the next clear
 
@@ -62,14 +62,15 @@ module pe_core #(
   genvar b, r;
   generate
     for (r = 0; r < ROWS; r = r + 1) begin : gen_live
-      assign live[COLUMNS*r+:COLUMNS] = activation_nonzero_i & {COLUMNS{valid_i & weight_nonzero_i[r]}};
+      assign live[COLUMNS*r+:COLUMNS] =
+          activation_nonzero_i & {COLUMNS{valid_i & weight_nonzero_i[r]}};
     end
   endgenerate
 
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
       valid_q   <= 1'b0;
-      live_q    <= '0;
+      live_q    <= {N{1'b0}};
       clear_q   <= 1'b0;
       capture_q <= 1'b0;
     end else begin
@@ -89,60 +90,32 @@ module pe_core #(
     end
   endgenerate
 
-  // Accumulator.
-  logic [48*N-1:0] base /*verilator split_var*/;
-  logic [48*N-1:0] addend /*verilator split_var*/;
-  logic [48*N-1:0] acc_d /*verilator split_var*/;
-  logic [48*N-1:0] acc_q;
-  logic [N-1:0] overflow_d, overflow_q;
-  logic acc_valid_q;
-
-  generate
-    for (b = 0; b < 48; b = b + 1) begin : gen_operand
-      assign base[N*b+:N]   = acc_q[N*b+:N] & {N{~clear_q}};
-      assign addend[N*b+:N] = product_q[N*(b<32?b:31)+:N] & live_q;
-    end
-  endgenerate
-
-  pe_plane_add #(
-      .N    (N),
-      .Width(48)
-  ) u_accumulate (
-      .a_i    (base),
-      .b_i    (addend),
-      .carry_i({N{1'b0}}),
-      .sum_o  (acc_d)
-  );
-
-  assign overflow_d = (overflow_q & ~{N{clear_q}}) |
-                      (~(base[47*N+:N] ^ addend[47*N+:N]) & (acc_d[47*N+:N] ^ base[47*N+:N]));
+  // Accumulator, a ripple of full adders, and the shadow register, where the finished result waits
+  // while the next accumulation runs.
+  logic [48*N-1:0] acc_q, shadow_q;
+  logic [N-1:0] overflow_d, overflow_q, shadow_overflow_q, drained_overflow;
+  logic acc_valid_q, captured_q;
 
   generate
     for (b = 0; b < 48; b = b + 1) begin : gen_accumulator
-      always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) acc_q[N*b+:N] <= '0;
-        else if ((|live_q) | clear_q) acc_q[N*b+:N] <= acc_d[N*b+:N];
+      logic [N-1:0] base, addend, carry, acc_d;
+
+      assign base   = acc_q[N*b+:N] & ~{N{clear_q}};
+      assign addend = product_q[N*(b<32?b:31)+:N] & live_q;
+      if (b == 0) begin : gen_first
+        assign carry = {N{1'b0}};
+      end else begin : gen_next
+        assign carry =
+            (gen_accumulator[b-1].base & gen_accumulator[b-1].addend) |
+            (gen_accumulator[b-1].carry & (gen_accumulator[b-1].base ^ gen_accumulator[b-1].addend));
       end
-    end
-  endgenerate
+      assign acc_d = base ^ addend ^ carry;
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      overflow_q  <= '0;
-      acc_valid_q <= 1'b0;
-    end else begin
-      acc_valid_q <= valid_q;
-      if ((|live_q) | clear_q) overflow_q <= overflow_d;
-    end
-  end
+      always_ff @(posedge clk_i or negedge rst_ni) begin
+        if (!rst_ni) acc_q[N*b+:N] <= {N{1'b0}};
+        else if ((|live_q) | clear_q) acc_q[N*b+:N] <= acc_d;
+      end
 
-  // Shadow register: the finished result waits here while the next accumulation runs.
-  logic [48*N-1:0] shadow_q;
-  logic [N-1:0] shadow_overflow_q, drained_overflow;
-  logic captured_q;
-
-  generate
-    for (b = 0; b < 48; b = b + 1) begin : gen_shadow
       logic [N-1:0] drained;
 
       for (r = 0; r < ROWS; r = r + 1) begin : gen_row
@@ -150,12 +123,12 @@ module pe_core #(
           assign drained[COLUMNS*r+:COLUMNS-1] = shadow_q[N*b+COLUMNS*r+1+:COLUMNS-1];
         end
         assign drained[COLUMNS*r+COLUMNS-1] = drain_data_i[ROWS*b+r];
-        assign shadow_o[ROWS*b+r] = shadow_q[N*b+COLUMNS*r];
+        assign shadow_o[ROWS*b+r]           = shadow_q[N*b+COLUMNS*r];
       end
 
       always_ff @(posedge clk_i or negedge rst_ni) begin
-        if (!rst_ni) shadow_q[N*b+:N] <= '0;
-        else if (capture_q) shadow_q[N*b+:N] <= acc_d[N*b+:N];
+        if (!rst_ni) shadow_q[N*b+:N] <= {N{1'b0}};
+        else if (capture_q) shadow_q[N*b+:N] <= acc_d;
         else if (drain_i) shadow_q[N*b+:N] <= drained;
       end
     end
@@ -165,15 +138,23 @@ module pe_core #(
         assign drained_overflow[COLUMNS*r+:COLUMNS-1] = shadow_overflow_q[COLUMNS*r+1+:COLUMNS-1];
       end
       assign drained_overflow[COLUMNS*r+COLUMNS-1] = drain_overflow_i[r];
-      assign shadow_overflow_o[r] = shadow_overflow_q[COLUMNS*r];
+      assign shadow_overflow_o[r]                  = shadow_overflow_q[COLUMNS*r];
     end
   endgenerate
 
+  assign overflow_d = (overflow_q & ~{N{clear_q}}) |
+                      (~(gen_accumulator[47].base ^ gen_accumulator[47].addend) &
+                       (gen_accumulator[47].acc_d ^ gen_accumulator[47].base));
+
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      shadow_overflow_q <= '0;
+      acc_valid_q       <= 1'b0;
+      overflow_q        <= {N{1'b0}};
       captured_q        <= 1'b0;
+      shadow_overflow_q <= {N{1'b0}};
     end else begin
+      acc_valid_q <= valid_q;
+      if ((|live_q) | clear_q) overflow_q <= overflow_d;
       captured_q <= capture_q;
       if (capture_q) shadow_overflow_q <= overflow_d;
       else if (drain_i) shadow_overflow_q <= drained_overflow;

@@ -1,9 +1,9 @@
 // The fused multiplier: 64 bricks and 32 shift-add cells under one adder tree. Combinational.
 // Every mode uses the same bricks and the same adders; only the shifts between levels differ.
-// It stands for the multipliers of ROWS x COLUMNS PEs abreast that work in the same mode, those of a
-// row with the same weights and those of a column with the same activations. Numbers lie in planes:
-// plane b holds bit b of all rows, of all columns, or of all PEs, PE (r, c) at COLUMNS*r + c, so that a
-// gate becomes one operation on all PEs.
+// ROWS x COLUMNS PEs stand abreast, those of a row with the same weights and those of a column with
+// the same activations, all in the same mode. Numbers lie in planes: plane b holds bit b of all rows,
+// of all columns, or of all PEs, PE (r, c) at COLUMNS*r + c.
+// So a gate is one operation on a plane.
 module pe_multiplier #(
     parameter integer ROWS    = 1,
     parameter integer COLUMNS = 1

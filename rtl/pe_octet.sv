@@ -1,7 +1,8 @@
-// An eighth of the fused multiplier: 8 bricks and 4 shift-add cells under the lowest three levels of
-// the adder tree, whose index bits are W0, A0 and W1. For ROWS x COLUMNS PEs abreast, those of a row
-// with the same weights and those of a column with the same activations. Numbers lie in planes: plane
-// b holds bit b of all rows, of all columns, or of all PEs, PE (r, c) at COLUMNS*r + c.
+// An eighth of the fused multiplier: 8 bricks and 4 shift-add cells under the lowest three levels
+// of the adder tree, which join over the index bits W0, A0 and W1.
+// ROWS x COLUMNS PEs stand abreast, those of a row with the same weights and those of a column with
+// the same activations, all in the same mode. Numbers lie in planes: plane b holds bit b of all rows,
+// of all columns, or of all PEs, PE (r, c) at COLUMNS*r + c.
 module pe_octet #(
     parameter integer ROWS    = 1,
     parameter integer COLUMNS = 1
@@ -10,7 +11,7 @@ module pe_octet #(
     input  logic [        16*ROWS-1:0] weight_digits_i,
     input  logic [                1:0] activation_top_i,     // digit A0 is the signed top digit
     input  logic [                3:0] weight_top_i,         // the same of digit {W1 W0}
-    input  logic [                1:0] fuse_weight_i,        // levels W0, W1 join parts of one operand
+    input  logic [                1:0] fuse_weight_i,        // levels W0, W1 join parts of a weight
     input  logic                       fuse_activation_i,    // level A0 does
     input  logic                       p4_i,
     output logic [13*ROWS*COLUMNS-1:0] sum_o                 // two's complement

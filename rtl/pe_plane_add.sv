@@ -19,7 +19,8 @@ module pe_plane_add #(
       if (b == 0) begin : gen_first
         assign carry = carry_i;
       end else begin : gen_next
-        assign carry = (a_i[N*(b-1)+:N] & b_i[N*(b-1)+:N]) | (gen_bit[b-1].half & gen_bit[b-1].carry);
+        assign carry = (a_i[N*(b-1)+:N] & b_i[N*(b-1)+:N]) |
+                       (gen_bit[b-1].half & gen_bit[b-1].carry);
       end
 
       assign half = a_i[N*b+:N] ^ b_i[N*b+:N];

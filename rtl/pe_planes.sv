@@ -1,6 +1,6 @@
-// Turns N operand words of 128 bits into 128 planes of N bits: wires alone. Bit r of plane b is bit b
-// of word r. Up to 128 words are turned by log2 steps, each of which swaps a bit of the word's index with
-// one of the bit's index, because simulators then move words instead of bits.
+// Turns N operand words of 128 bits into 128 planes of N bits, by wires alone: bit r of plane b is
+// bit b of word r. Up to 128 words are turned in log2(N) steps, each of which swaps a bit of the
+// word's index with one of the bit's index, so that simulators move words instead of bits.
 module pe_planes #(
     parameter integer N = 1
 ) (
@@ -8,7 +8,8 @@ module pe_planes #(
     output logic [128*N-1:0] planes_o  // plane b at [N*b +: N]
 );
 
-  localparam integer Steps = N <= 1 ? 0 : N <= 2 ? 1 : N <= 4 ? 2 : N <= 8 ? 3 : N <= 16 ? 4 : N <= 32 ? 5 : N <= 64 ? 6 : 7;
+  localparam integer Steps = N <= 1 ? 0 : N <= 2 ? 1 : N <= 4 ? 2 : N <= 8 ? 3 :
+                             N <= 16 ? 4 : N <= 32 ? 5 : N <= 64 ? 6 : 7;
   localparam integer Size = 1 << Steps;
   localparam integer Chunk = Size < 32 ? 32 : Size;
 
@@ -42,8 +43,9 @@ module pe_planes #(
                     ((gen_step[s-1].words[128*(r+Shift)+Chunk*c+:Chunk] & Low[Chunk-1:0]) << Shift);
               end else begin : gen_high
                 assign words[128*r+Chunk*c+:Chunk] =
-                    ((gen_step[s-1].words[128*(r-Shift)+Chunk*c+:Chunk] >> Shift) & Low[Chunk-1:0]) |
-                    (gen_step[s-1].words[128*r+Chunk*c+:Chunk] & ~Low[Chunk-1:0]);
+                    (gen_step[s-1].words[128*r+Chunk*c+:Chunk] & ~Low[Chunk-1:0]) |
+                    ((gen_step[s-1].words[128*(r-Shift)+Chunk*c+:Chunk] >> Shift) &
+                     Low[Chunk-1:0]);
               end
             end
           end

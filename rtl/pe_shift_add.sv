@@ -5,7 +5,7 @@ module pe_shift_add #(
 ) (
     input  logic [2*N-1:0] activation_i /*verilator split_var*/,
     input  logic           activation_signed_i,
-    input  logic [4*N-1:0] code_i /*verilator split_var*/,     // {sign, exponent e}; e = 7 is a weight of zero
+    input  logic [4*N-1:0] code_i /*verilator split_var*/,    // {sign, exponent e}; e = 7 is zero
     output logic [9*N-1:0] product_o /*verilator split_var*/  // -192..192
 );
 
@@ -21,10 +21,10 @@ module pe_shift_add #(
   logic [N-1:0] digit_sign;
   logic [3*N-1:0] digit /*verilator split_var*/;
 
-  assign digit_sign     = activation_i[N+:N] & {N{activation_signed_i}};
-  assign digit[0+:N]    = activation_i[0+:N];
-  assign digit[N+:N]    = activation_i[N+:N] ^ (negate & activation_i[0+:N]);
-  assign digit[2*N+:N]  = digit_sign ^ (negate & (activation_i[0+:N] | activation_i[N+:N]));
+  assign digit_sign    = activation_i[N+:N] & {N{activation_signed_i}};
+  assign digit[0+:N]   = activation_i[0+:N];
+  assign digit[N+:N]   = activation_i[N+:N] ^ (negate & activation_i[0+:N]);
+  assign digit[2*N+:N] = digit_sign ^ (negate & (activation_i[0+:N] | activation_i[N+:N]));
 
   // Shifted left by 7-e, whose bits are those of e inverted, and right by 1.
   logic [4*N-1:0] by_1 /*verilator split_var*/;
@@ -50,7 +50,8 @@ module pe_shift_add #(
       if (b < 3) begin : gen_low
         assign product_o[N*b+:N] = by_3[N*(b+1)+:N] & e2 & nonzero;
       end else begin : gen_high
-        assign product_o[N*b+:N] = ((by_3[N*(b<5?b+1:5)+:N] & e2) | (by_3[N*(b-3)+:N] & ~e2)) & nonzero;
+        assign product_o[N*b+:N] =
+            ((by_3[N*(b<5?b+1:5)+:N] & e2) | (by_3[N*(b-3)+:N] & ~e2)) & nonzero;
       end
     end
   endgenerate

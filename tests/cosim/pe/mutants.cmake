@@ -55,4 +55,4 @@ tessera_pe_mutant(p4_one_taken_for_zero pe.sv
 tessera_pe_mutant(overflow_survives_clear pe_core.sv
   "(overflow_q & ~{N{clear_q}})" "overflow_q")
 tessera_pe_mutant(capture_before_the_step pe_core.sv
-  "shadow_q[N*b+:N] <= acc_d[N*b+:N]" "shadow_q[N*b+:N] <= acc_q[N*b+:N]")
+  "shadow_q[N*b+:N] <= acc_d;" "shadow_q[N*b+:N] <= acc_q[N*b+:N];")
