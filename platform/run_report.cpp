@@ -95,6 +95,7 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["reference_checked"] = r.checked;
   o["reference_mismatches"] =
       r.checked ? boost::json::value(r.mismatches) : boost::json::value(nullptr);
+  o["lockstep"] = setup.lockstep;
   o["image_bytes"] = r.image_bytes;
   o["clock_hz"] = r.clock_hz;
   o["total_cycles"] = r.total_cycles;
@@ -137,6 +138,13 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
       append(text, "                    %s\n", r.first_mismatch.c_str());
   } else {
     append(text, "  reference         not checked\n");
+  }
+  if (const auto* lockstep = setup.lockstep.if_object()) {
+    const auto count = [&](const char* name) {
+      return static_cast<unsigned long long>(lockstep->at(name).to_number<uint64_t>());
+    };
+    append(text, "  lockstep          RTL equals model in %llu tiles, %llu values, %llu cycles\n",
+           count("tiles"), count("values"), count("cycles"));
   }
   append(text, "  cycles an image   %.0f, %.4f ms at %.0f MHz\n",
          static_cast<double>(r.cycles.total()) / images, r.latency_ms(), r.clock_hz / 1e6);

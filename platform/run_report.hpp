@@ -13,6 +13,7 @@ struct RunSetup {
   std::string core;
   std::string timing;
   uint64_t quantum = 0;
+  boost::json::value lockstep;  ///< what was compared (ArrayChoice::compared), or null
 };
 
 /// The report of `run --json` (docs/json.md). Everything but the members that end in "_seconds" and

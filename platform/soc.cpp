@@ -31,7 +31,8 @@ Soc::Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocO
       plic_("plic"),
       uart_("uart"),
       finisher_("finisher"),
-      cluster_("npu0", chip, options.timing) {
+      cluster_("npu0", chip, options.timing,
+               options.make_array ? options.make_array(chip.npu.rows, chip.npu.columns) : nullptr) {
   map_addresses(chip);
   if (options.core == CoreKind::kIss) {
     core::IssConfig config;

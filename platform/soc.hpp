@@ -34,6 +34,8 @@ struct SocOptions {
   uint64_t quantum_instructions = 1000;  ///< at least 1
   uint32_t boot_info = 0;                ///< what the firmware finds in a1
   uint32_t entry = 0;                    ///< reset pc of the iss
+  /// Makes the backend of the PE array; if empty it is the model.
+  std::function<std::unique_ptr<npu::ArrayBackend>(uint32_t rows, uint32_t columns)> make_array;
 };
 
 ///     iss | native -- local bus -- [AT bridge] --+            +-- CLINT, PLIC, UART, finisher

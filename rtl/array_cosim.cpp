@@ -58,7 +58,8 @@ class ArrayCosim {
  public:
   ArrayCosim(const ArrayCosimOptions& options, const std::vector<abi::PeMode>& modes)
       : options_(options),
-        rtl_(options.rows, options.columns, options.rtl_coverage),
+        rtl_(options.rows, options.columns,
+             options.rtl_coverage ? ArrayBuild::kCoverage : ArrayBuild::kFast),
         stimulus_(options.rows, options.columns, modes, options.seed),
         coverage_(modes) {
     if (options.inject) rtl_.inject(*options.inject);

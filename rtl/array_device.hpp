@@ -4,6 +4,7 @@
 /// the Verilated models.
 
 #include <verilated.h>
+#include <verilated_cov.h>
 #include <verilated_fst_c.h>
 #include <verilated_syms.h>
 
@@ -26,10 +27,13 @@ class VerilatedArray::Device {
   virtual void read(ArrayOutputs& outputs) const = 0;
   virtual void start_trace(const std::string& path) = 0;
   virtual void stop_trace() = 0;
+  /// A bit of the register `name` of the instance `scope`.
+  virtual bool bit(const std::string& scope, const char* name, int bit) const = 0;
   /// Inverts a bit of the register `name` of the instance `scope`, and lets everything follow that
   /// depends on it.
   virtual void flip(const std::string& scope, const char* name, int bit) = 0;
   virtual uint64_t cycle() const = 0;
+  virtual void write_coverage(const std::string& path) = 0;
 };
 
 /// `kSettle` is the function of the generated code that evaluates all combinational logic.
@@ -113,17 +117,31 @@ class VerilatedArray::DeviceOf final : public Device {
     trace_.reset();
   }
 
+  bool bit(const std::string& scope, const char* name, int bit) const override {
+    return (register_bytes(scope, name)[bit / 8] >> (bit % 8) & 1U) != 0;
+  }
+
   void flip(const std::string& scope, const char* name, int bit) override {
-    const VerilatedScope* const found = context_.scopeFind(("TOP.compute_array." + scope).c_str());
-    VerilatedVar* const variable = found == nullptr ? nullptr : found->varFind(name);
-    if (variable == nullptr) throw ArrayError("the RTL has no register " + scope + "." + name);
-    static_cast<uint8_t*>(variable->datap())[bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
+    register_bytes(scope, name)[bit / 8] ^= static_cast<uint8_t>(1U << (bit % 8));
     kSettle(top_->rootp);
   }
 
   uint64_t cycle() const override { return cycle_; }
 
+  void write_coverage(const std::string& path) override {
+    // Verilator's writer ends the process if it cannot open the file.
+    if (!std::ofstream(path)) throw ArrayError("cannot write the coverage file " + path);
+    context_.coveragep()->write(path.c_str());
+  }
+
  private:
+  uint8_t* register_bytes(const std::string& scope, const char* name) const {
+    const VerilatedScope* const found = context_.scopeFind(("TOP.compute_array." + scope).c_str());
+    VerilatedVar* const variable = found == nullptr ? nullptr : found->varFind(name);
+    if (variable == nullptr) throw ArrayError("the RTL has no register " + scope + "." + name);
+    return static_cast<uint8_t*>(variable->datap());
+  }
+
   /// Rising edge n is at time 10 n.
   void set_clock(uint8_t level) {
     top_->clk_i = level;

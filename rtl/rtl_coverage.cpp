@@ -44,6 +44,12 @@ Record parse_record(const std::string& line) {
   return record;
 }
 
+/// Verilator tells the parameters of a module by a suffix: pe_core__R2_C4.
+std::string module_of(const std::string& type) {
+  const std::string name = type.substr(type.find('/') + 1);
+  return name.substr(0, name.find("__"));
+}
+
 /// A point of a module: the same in all instances.
 struct Point {
   std::string file;
@@ -144,9 +150,8 @@ RtlCoverage read_rtl_coverage(const std::string& path) {
     if (text.rfind("C '", 0) != 0) continue;
     try {
       const Record record = parse_record(text);
-      const std::size_t slash = record.type.find('/');
-      const std::string module = record.type.substr(slash + 1);
-      const bool toggle = record.type.compare(0, slash, "v_toggle") == 0;
+      const std::string module = module_of(record.type);
+      const bool toggle = record.type.rfind("v_toggle/", 0) == 0;
       uint64_t& count =
           (toggle ? toggles
                   : lines)[module][{record.file, record.line, record.column, record.comment}];

@@ -15,7 +15,8 @@ class RtlCoverageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Points of a module, all of its instances together: what one of them reaches is reached.
+/// Points of a module, all of its instances together, whatever their parameters: what one of them
+/// reaches is reached.
 struct ModuleCoverage {
   std::string module;
   uint64_t line_points = 0;

@@ -1,7 +1,10 @@
 #include "rtl/verilated_array.hpp"
 
+#include <Varray_16x16.h>
 #include <Varray_2x4.h>
+#include <Varray_2x4_coverage.h>
 #include <Varray_4x8.h>
+#include <Varray_8x8.h>
 
 #include <algorithm>
 
@@ -10,7 +13,10 @@
 
 // Verilator declares it in the file that defines it.
 void Varray_2x4___024root___eval_settle(Varray_2x4___024root* root);
+void Varray_2x4_coverage___024root___eval_settle(Varray_2x4_coverage___024root* root);
 void Varray_4x8___024root___eval_settle(Varray_4x8___024root* root);
+void Varray_8x8___024root___eval_settle(Varray_8x8___024root* root);
+void Varray_16x16___024root___eval_settle(Varray_16x16___024root* root);
 
 namespace tessera::rtl {
 namespace {
@@ -75,24 +81,37 @@ void check_bit(const std::string& what, int bit, int bits) {
 
 }  // namespace
 
-std::vector<std::pair<uint32_t, uint32_t>> VerilatedArray::sizes() { return {{2, 4}, {4, 8}}; }
+std::vector<std::pair<uint32_t, uint32_t>> VerilatedArray::sizes() {
+  return {{2, 4}, {4, 8}, {8, 8}, {16, 16}};
+}
 
-std::unique_ptr<VerilatedArray::Device> VerilatedArray::make_device(uint32_t rows,
-                                                                    uint32_t columns) {
+std::unique_ptr<VerilatedArray::Device> VerilatedArray::make_device(uint32_t rows, uint32_t columns,
+                                                                    ArrayBuild build) {
   const std::string size = size_name(rows, columns);
+  if (build == ArrayBuild::kCoverage) {
+    if (size != "2x4") throw ArrayError("coverage of the RTL is counted on 2x4 PEs, not " + size);
+    return std::make_unique<
+        DeviceOf<Varray_2x4_coverage, Varray_2x4_coverage___024root___eval_settle>>(rows);
+  }
   if (size == "2x4") {
     return std::make_unique<DeviceOf<Varray_2x4, Varray_2x4___024root___eval_settle>>(rows);
   }
   if (size == "4x8") {
     return std::make_unique<DeviceOf<Varray_4x8, Varray_4x8___024root___eval_settle>>(rows);
   }
+  if (size == "8x8") {
+    return std::make_unique<DeviceOf<Varray_8x8, Varray_8x8___024root___eval_settle>>(rows);
+  }
+  if (size == "16x16") {
+    return std::make_unique<DeviceOf<Varray_16x16, Varray_16x16___024root___eval_settle>>(rows);
+  }
   std::string message = "no RTL array of " + size + " PEs was compiled; there is";
   for (const auto& one : sizes()) message += " " + size_name(one.first, one.second);
   throw ArrayError(message);
 }
 
-VerilatedArray::VerilatedArray(uint32_t rows, uint32_t columns)
-    : rows_(rows), columns_(columns), device_(make_device(rows, columns)) {
+VerilatedArray::VerilatedArray(uint32_t rows, uint32_t columns, ArrayBuild build)
+    : rows_(rows), columns_(columns), build_(build), device_(make_device(rows, columns, build)) {
   outputs_.column.resize(rows);
   outputs_.results.resize(rows);
   reset();
@@ -118,19 +137,45 @@ void VerilatedArray::start_trace(const std::string& path) { device_->start_trace
 
 void VerilatedArray::stop_trace() { device_->stop_trace(); }
 
-void VerilatedArray::flip_accumulator_bit(uint32_t row, uint32_t column, int bit) {
+void VerilatedArray::write_coverage(const std::string& path) {
+  if (build_ != ArrayBuild::kCoverage) throw ArrayError("the RTL array was built without counters");
+  device_->write_coverage(path);
+}
+
+/// A bit of a register of an instance.
+struct VerilatedArray::RegisterBit {
+  std::string scope;
+  int bit;
+};
+
+/// pe_array has groups of whole rows, up to 64 PEs each, whose accumulators lie bit by bit.
+VerilatedArray::RegisterBit VerilatedArray::accumulator_bit(uint32_t row, uint32_t column,
+                                                            int bit) const {
   if (row >= rows_ || column >= columns_) {
     throw ArrayError("an array of " + size_name(rows_, columns_) + " PEs has none in row " +
                      std::to_string(row) + ", column " + std::to_string(column));
   }
   check_bit("an accumulator", bit, abi::kAccumulatorBits);
-  // pe_array has groups of whole rows, up to 64 PEs each, whose registers lie bit by bit.
   const uint32_t group_rows = std::min(rows_, std::max(1U, 64 / columns_));
   const uint32_t first_row = row / group_rows * group_rows;
   const uint32_t group_pes = std::min(group_rows, rows_ - first_row) * columns_;
   const uint32_t place = (row - first_row) * columns_ + column;
-  device_->flip("u_array.gen_group[" + std::to_string(row / group_rows) + "].u_core", "acc_q",
-                static_cast<int>(group_pes) * bit + static_cast<int>(place));
+  return {"u_array.gen_group[" + std::to_string(row / group_rows) + "].u_core",
+          static_cast<int>(group_pes) * bit + static_cast<int>(place)};
+}
+
+int64_t VerilatedArray::accumulator(uint32_t row, uint32_t column) const {
+  uint64_t value = 0;
+  for (int bit = 0; bit < abi::kAccumulatorBits; ++bit) {
+    const RegisterBit place = accumulator_bit(row, column, bit);
+    value |= static_cast<uint64_t>(device_->bit(place.scope, "acc_q", place.bit)) << bit;
+  }
+  return pe::wrap_accumulator(static_cast<int64_t>(value));
+}
+
+void VerilatedArray::flip_accumulator_bit(uint32_t row, uint32_t column, int bit) {
+  const RegisterBit place = accumulator_bit(row, column, bit);
+  device_->flip(place.scope, "acc_q", place.bit);
 }
 
 void VerilatedArray::flip_control_bit(ControlRegister control_register, int bit) {

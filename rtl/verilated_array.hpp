@@ -113,11 +113,15 @@ enum class ControlRegister : uint8_t {
   kResultValid,  ///< a column of results is there
 };
 
+/// How the RTL was compiled: for speed, or with counters of the lines reached and the bits moved,
+/// which 2x4 PEs alone have and which take some ten times as long.
+enum class ArrayBuild : uint8_t { kFast, kCoverage };
+
 /// One instance of the RTL array, in a Verilator context of its own. Reset when constructed.
 class VerilatedArray {
  public:
-  /// Throws ArrayError if the size is none of sizes().
-  VerilatedArray(uint32_t rows, uint32_t columns);
+  /// Throws ArrayError if the size is none of sizes(), or with kCoverage not 2x4.
+  VerilatedArray(uint32_t rows, uint32_t columns, ArrayBuild build = ArrayBuild::kFast);
   ~VerilatedArray();
   VerilatedArray(const VerilatedArray&) = delete;
   VerilatedArray& operator=(const VerilatedArray&) = delete;
@@ -146,6 +150,14 @@ class VerilatedArray {
   void start_trace(const std::string& path);
   void stop_trace();
 
+  /// Writes the counters of an ArrayBuild::kCoverage to `path`, for read_rtl_coverage. Throws
+  /// ArrayError if the file cannot be written or there are no counters.
+  void write_coverage(const std::string& path);
+
+  /// The accumulator of a PE in this cycle, sign-extended. Throws ArrayError if there is no such
+  /// PE.
+  int64_t accumulator(uint32_t row, uint32_t column) const;
+
   /// Inverts bit `bit` (0..47) of the accumulator of a PE before the next rising edge. Throws
   /// ArrayError if there is no such bit.
   void flip_accumulator_bit(uint32_t row, uint32_t column, int bit);
@@ -164,10 +176,13 @@ class VerilatedArray {
   template <typename Top, auto kSettle>
   class DeviceOf;
 
-  static std::unique_ptr<Device> make_device(uint32_t rows, uint32_t columns);
+  static std::unique_ptr<Device> make_device(uint32_t rows, uint32_t columns, ArrayBuild build);
+  struct RegisterBit;
+  RegisterBit accumulator_bit(uint32_t row, uint32_t column, int bit) const;
 
   uint32_t rows_;
   uint32_t columns_;
+  ArrayBuild build_;
   std::unique_ptr<Device> device_;
   ArrayOutputs outputs_;
   ArrayEvents events_;

@@ -45,10 +45,9 @@ uint64_t rescale(const Rescaling& rescaling, const abi::ChannelParameters& param
   const bool narrow = pixels == 0 || (*smallest + parameters.bias > -kNarrowLimit &&
                                       *largest + parameters.bias < kNarrowLimit);
   const auto layer_channel = rescaling.channel_first + static_cast<uint32_t>(channel);
-  const auto as = narrow ? (rescaling.stochastic ? rescale_as<true, int64_t>
-                                                 : rescale_as<false, int64_t>)
-                         : (rescaling.stochastic ? rescale_as<true, Int128>
-                                                 : rescale_as<false, Int128>);
+  const auto as =
+      narrow ? (rescaling.stochastic ? rescale_as<true, int64_t> : rescale_as<false, int64_t>)
+             : (rescaling.stochastic ? rescale_as<true, Int128> : rescale_as<false, Int128>);
   return as(rescaling, parameters, layer_channel, accumulators, positions, pixels, values);
 }
 

@@ -20,8 +20,8 @@ struct Rescaling {
 };
 
 /// values[p] = clamp(round((accumulators[p] + bias) * multiplier / 2^shift)) for `pixels`
-/// convolution pixels of the RUN's channel `channel`. Returns the saturations: values that the clamp
-/// changed, except to a lower bound of 0, which is what ReLU is.
+/// convolution pixels of the RUN's channel `channel`. Returns the saturations: values that the
+/// clamp changed, except to a lower bound of 0, which is what ReLU is.
 uint64_t rescale(const Rescaling& rescaling, const abi::ChannelParameters& parameters,
                  uint64_t channel, const int64_t* accumulators, const uint32_t* positions,
                  std::size_t pixels, int32_t* values);

@@ -2,6 +2,7 @@
 #include <iostream>
 #include <optional>
 
+#include "array_choice.hpp"
 #include "chip/chip.hpp"
 #include "command.hpp"
 #include "core/signature.hpp"
@@ -30,12 +31,14 @@ CoreKind core_of(const std::string& name) {
 }
 
 int run_elf(const Arguments& args, const chip::Chip& chip, const SocOptions& soc,
-            uint64_t max_cycles) {
+            const ArrayChoice& array, uint64_t max_cycles) {
   if (soc.core == CoreKind::kNative) throw UsageError("--elf needs --core iss");
   const core::Elf elf = core::Elf::read(args.text("elf"));
   Session session(chip, soc, &elf);
   session.set_uart_sink([](char c) { std::cout.put(c).flush(); });
   const Outcome outcome = session.run(max_cycles);
+  if (array.diverged()) throw RunFailed(array.explain_divergence());
+  array.require_no_fault();
   if (args.has("signature") && outcome.finished) {
     const auto read = [&](uint32_t address, void* data, uint32_t bytes) {
       return session.soc().iss()->debug_read(address, data, bytes) == bytes;
@@ -59,8 +62,20 @@ int run_elf(const Arguments& args, const chip::Chip& chip, const SocOptions& soc
   return kExitGood;
 }
 
+/// run_image, in whose failure a difference between RTL and model comes first.
+ImageRunResult run_checked(const chip::Chip& chip, const deploy::Image& image,
+                           const data::Dataset& images, const core::Elf* firmware,
+                           const ImageRunOptions& options, const ArrayChoice& array) {
+  try {
+    return run_image(chip, image, images, firmware, options);
+  } catch (const RunFailed& e) {
+    if (!array.diverged()) throw;
+    throw RunFailed(array.explain_divergence() + "\nthe chip then: " + e.what());
+  }
+}
+
 int run_network(const Arguments& args, const chip::Chip& chip, const SocOptions& soc,
-                uint64_t max_cycles) {
+                const ArrayChoice& array, uint64_t max_cycles) {
   if (soc.core == CoreKind::kNative && args.has("firmware")) {
     throw UsageError("--firmware needs --core iss: the native core runs what it is built with");
   }
@@ -86,11 +101,12 @@ int run_network(const Arguments& args, const chip::Chip& chip, const SocOptions&
   options.check = !args.has("no-check");
   options.uart_sink = [](char c) { std::cerr.put(c); };
   const ImageRunResult result =
-      run_image(chip, image, data::slice(all, 0, static_cast<int64_t>(count)),
-                firmware ? &*firmware : nullptr, options);
+      run_checked(chip, image, data::slice(all, 0, static_cast<int64_t>(count)),
+                  firmware ? &*firmware : nullptr, options, array);
 
+  array.require_no_fault();
   const RunSetup setup{args.text("array"), args.text("core"), args.text("timing"),
-                       soc.quantum_instructions};
+                       soc.quantum_instructions, array.compared()};
   std::cout << run_text(result, setup);
   if (args.has("json")) {
     const std::string text = json_text(run_report(result, setup));
@@ -108,7 +124,11 @@ int run_command(const std::vector<std::string>& arguments) {
   args.options().add_options()("chip", text()->default_value("reference"), "chip file or name")(
       "data", text()->default_value(""), "data set: a folder, or a name (fashion-mnist)")(
       "count", po::value<uint64_t>()->default_value(10), "images of the test split to run")(
-      "array", text()->default_value("model"), "backend of the PE array: model")(
+      "array", text()->default_value("model"),
+      "the PE array: model; rtl: Verilated; lockstep: both, compared tile by tile")(
+      "inject", text(), "with lockstep: flip a bit in the RTL (see cosim --help)")(
+      "divergence", text()->default_value("divergence"),
+      "where lockstep writes a difference: this name with .replay.json and .fst")(
       "core", text()->default_value("iss"),
       "iss: the ELF on the instruction-set simulator; native: the same source on the host")(
       "timing", text()->default_value("at"),
@@ -124,11 +144,10 @@ int run_command(const std::vector<std::string>& arguments) {
   if (!args.parse(arguments)) return kExitGood;
   if (args.has("image") == args.has("elf")) throw UsageError("name an image, or --elf PROGRAM");
   if (args.has("signature") && !args.has("elf")) throw UsageError("--signature needs --elf");
-  if (args.text("array") != "model") {
-    throw UsageError("--array must be model, got " + args.text("array"));
-  }
 
+  const ArrayChoice array(args.text("array"), args.text("inject"), args.text("divergence"));
   SocOptions soc;
+  soc.make_array = array.factory();
   soc.timing = timing_of(args.text("timing"));
   soc.core = core_of(args.text("core"));
   soc.quantum_instructions = args.get<uint64_t>("quantum");
@@ -136,8 +155,8 @@ int run_command(const std::vector<std::string>& arguments) {
   const uint64_t max_cycles = args.get<uint64_t>("max-cycles");
   if (max_cycles == 0) throw UsageError("--max-cycles must be at least 1");
   const chip::Chip chip = chip::load_chip(args.text("chip"));
-  return args.has("elf") ? run_elf(args, chip, soc, max_cycles)
-                         : run_network(args, chip, soc, max_cycles);
+  return args.has("elf") ? run_elf(args, chip, soc, array, max_cycles)
+                         : run_network(args, chip, soc, array, max_cycles);
 }
 
 }  // namespace tessera::platform
