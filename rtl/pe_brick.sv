@@ -3,11 +3,11 @@
 module pe_brick #(
     parameter integer N = 1
 ) (
-    input  logic [2*N-1:0] activation_i /*verilator split_var*/,
+    input  logic [2*N-1:0] activation_i,
     input  logic           activation_signed_i,
-    input  logic [2*N-1:0] weight_i /*verilator split_var*/,
+    input  logic [2*N-1:0] weight_i,
     input  logic           weight_signed_i,
-    output logic [5*N-1:0] product_o /*verilator split_var*/  // -6..9
+    output logic [5*N-1:0] product_o  // -6..9
 );
 
   logic [N-1:0] weight_sign;
@@ -15,9 +15,9 @@ module pe_brick #(
   assign weight_sign = weight_i[N+:N] & {N{weight_signed_i}};
 
   // The high row counts twice, and of a signed digit as -2: its complement plus one.
-  logic [4*N-1:0] low_row /*verilator split_var*/;
-  logic [4*N-1:0] high_row /*verilator split_var*/;
-  logic [4*N-1:0] sum /*verilator split_var*/;
+  logic [4*N-1:0] low_row;
+  logic [4*N-1:0] high_row;
+  logic [4*N-1:0] sum;
 
   genvar b;
   generate

@@ -39,7 +39,7 @@ module pe_core #(
 
   localparam integer N = ROWS * COLUMNS;
 
-  logic [32*N-1:0] sum /*verilator split_var*/;
+  logic [32*N-1:0] sum;
 
   pe_multiplier #(
       .ROWS   (ROWS),

@@ -7,14 +7,14 @@ module pe_fuse_add #(
     parameter integer OutWidth = 12,
     parameter integer Shift    = 4
 ) (
-    input  logic [ N*InWidth-1:0] low_i /*verilator split_var*/,   // two's complement
-    input  logic [ N*InWidth-1:0] high_i /*verilator split_var*/,  // two's complement
+    input  logic [ N*InWidth-1:0] low_i,   // two's complement
+    input  logic [ N*InWidth-1:0] high_i,  // two's complement
     input  logic                  fuse_i,
-    output logic [N*OutWidth-1:0] sum_o /*verilator split_var*/    // two's complement
+    output logic [N*OutWidth-1:0] sum_o    // two's complement
 );
 
-  logic [N*OutWidth-1:0] low /*verilator split_var*/;
-  logic [N*OutWidth-1:0] high /*verilator split_var*/;
+  logic [N*OutWidth-1:0] low;
+  logic [N*OutWidth-1:0] high;
 
   genvar b;
   generate

@@ -14,7 +14,7 @@ module pe_multiplier #(
     input  logic [                1:0] weight_width_i,       // the same; 1 in p4
     input  logic                       activation_signed_i,
     input  logic                       p4_i,
-    output logic [32*ROWS*COLUMNS-1:0] sum_o /*verilator split_var*/  // over all lanes, two's complement
+    output logic [32*ROWS*COLUMNS-1:0] sum_o  // over all lanes, two's complement
 );
 
   localparam integer N = ROWS * COLUMNS;
@@ -42,9 +42,9 @@ module pe_multiplier #(
   endgenerate
 
   // Sums of level n: bit b of sum j at plane Width*j + b.
-  logic [8*13*N-1:0] level3 /*verilator split_var*/;
-  logic [4*17*N-1:0] level4 /*verilator split_var*/;
-  logic [2*24*N-1:0] level5 /*verilator split_var*/;
+  logic [8*13*N-1:0] level3;
+  logic [4*17*N-1:0] level4;
+  logic [2*24*N-1:0] level5;
 
   genvar b, j;
   generate
@@ -74,9 +74,9 @@ module pe_multiplier #(
     end
 
     for (j = 0; j < 4; j = j + 1) begin : gen_level4
-      logic [13*N-1:0] low /*verilator split_var*/;
-      logic [13*N-1:0] high /*verilator split_var*/;
-      logic [17*N-1:0] sum /*verilator split_var*/;
+      logic [13*N-1:0] low;
+      logic [13*N-1:0] high;
+      logic [17*N-1:0] sum;
 
       for (b = 0; b < 13; b = b + 1) begin : gen_in
         assign low[N*b+:N]  = level3[N*(26*j+b)+:N];
@@ -100,9 +100,9 @@ module pe_multiplier #(
     end
 
     for (j = 0; j < 2; j = j + 1) begin : gen_level5
-      logic [17*N-1:0] low /*verilator split_var*/;
-      logic [17*N-1:0] high /*verilator split_var*/;
-      logic [24*N-1:0] sum /*verilator split_var*/;
+      logic [17*N-1:0] low;
+      logic [17*N-1:0] high;
+      logic [24*N-1:0] sum;
 
       for (b = 0; b < 17; b = b + 1) begin : gen_in
         assign low[N*b+:N]  = level4[N*(34*j+b)+:N];
@@ -126,9 +126,9 @@ module pe_multiplier #(
     end
 
     for (j = 0; j < 1; j = j + 1) begin : gen_level6
-      logic [24*N-1:0] low /*verilator split_var*/;
-      logic [24*N-1:0] high /*verilator split_var*/;
-      logic [32*N-1:0] sum /*verilator split_var*/;
+      logic [24*N-1:0] low;
+      logic [24*N-1:0] high;
+      logic [32*N-1:0] sum;
 
       for (b = 0; b < 24; b = b + 1) begin : gen_in
         assign low[N*b+:N]  = level5[N*(48*j+b)+:N];

@@ -19,8 +19,8 @@ module pe_octet #(
 
   localparam integer N = ROWS * COLUMNS;
 
-  logic [16*N-1:0] activations /*verilator split_var*/;
-  logic [16*N-1:0] weights /*verilator split_var*/;
+  logic [16*N-1:0] activations;
+  logic [16*N-1:0] weights;
 
   genvar b, j, r;
   generate
@@ -36,8 +36,8 @@ module pe_octet #(
   endgenerate
 
   // Sums of level n: bit b of sum j at plane Width*j + b.
-  logic [4*9*N-1:0] level1 /*verilator split_var*/;
-  logic [2*11*N-1:0] level2 /*verilator split_var*/;
+  logic [4*9*N-1:0] level1;
+  logic [2*11*N-1:0] level2;
 
   generate
     for (j = 0; j < 4; j = j + 1) begin : gen_pair
@@ -46,12 +46,12 @@ module pe_octet #(
       localparam integer W = j & 2;
 
       // The unused half of the arithmetic sees zeros and does not switch.
-      logic [2*N-1:0] activation_low /*verilator split_var*/;
-      logic [2*N-1:0] activation_high /*verilator split_var*/;
-      logic [2*N-1:0] weight_low /*verilator split_var*/;
-      logic [2*N-1:0] weight_high /*verilator split_var*/;
-      logic [2*N-1:0] shift_activation /*verilator split_var*/;
-      logic [4*N-1:0] shift_code /*verilator split_var*/;
+      logic [2*N-1:0] activation_low;
+      logic [2*N-1:0] activation_high;
+      logic [2*N-1:0] weight_low;
+      logic [2*N-1:0] weight_high;
+      logic [2*N-1:0] shift_activation;
+      logic [4*N-1:0] shift_code;
 
       for (b = 0; b < 2; b = b + 1) begin : gen_bit
         assign activation_low[N*b+:N] = activations[N*(4*j+b)+:N];
@@ -63,10 +63,10 @@ module pe_octet #(
         assign shift_code[N*(b+2)+:N] = weights[N*(4*j+b+2)+:N];
       end
 
-      logic [5*N-1:0] low_product /*verilator split_var*/;
-      logic [5*N-1:0] high_product /*verilator split_var*/;
-      logic [7*N-1:0] pair /*verilator split_var*/;
-      logic [9*N-1:0] shifted /*verilator split_var*/;
+      logic [5*N-1:0] low_product;
+      logic [5*N-1:0] high_product;
+      logic [7*N-1:0] pair;
+      logic [9*N-1:0] shifted;
 
       pe_brick #(
           .N(N)
@@ -113,9 +113,9 @@ module pe_octet #(
     end
 
     for (j = 0; j < 2; j = j + 1) begin : gen_level2
-      logic [9*N-1:0] low /*verilator split_var*/;
-      logic [9*N-1:0] high /*verilator split_var*/;
-      logic [11*N-1:0] sum /*verilator split_var*/;
+      logic [9*N-1:0] low;
+      logic [9*N-1:0] high;
+      logic [11*N-1:0] sum;
 
       for (b = 0; b < 9; b = b + 1) begin : gen_in
         assign low[N*b+:N]  = level1[N*(18*j+b)+:N];
@@ -139,9 +139,9 @@ module pe_octet #(
     end
 
     for (j = 0; j < 1; j = j + 1) begin : gen_level3
-      logic [11*N-1:0] low /*verilator split_var*/;
-      logic [11*N-1:0] high /*verilator split_var*/;
-      logic [13*N-1:0] sum /*verilator split_var*/;
+      logic [11*N-1:0] low;
+      logic [11*N-1:0] high;
+      logic [13*N-1:0] sum;
 
       for (b = 0; b < 11; b = b + 1) begin : gen_in
         assign low[N*b+:N]  = level2[N*(22*j+b)+:N];

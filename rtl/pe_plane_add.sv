@@ -4,10 +4,10 @@ module pe_plane_add #(
     parameter integer N     = 1,
     parameter integer Width = 8
 ) (
-    input  logic [N*Width-1:0] a_i /*verilator split_var*/,
-    input  logic [N*Width-1:0] b_i /*verilator split_var*/,
+    input  logic [N*Width-1:0] a_i,
+    input  logic [N*Width-1:0] b_i,
     input  logic [      N-1:0] carry_i,
-    output logic [N*Width-1:0] sum_o /*verilator split_var*/
+    output logic [N*Width-1:0] sum_o
 );
 
   genvar b;

@@ -3,10 +3,10 @@
 module pe_shift_add #(
     parameter integer N = 1
 ) (
-    input  logic [2*N-1:0] activation_i /*verilator split_var*/,
+    input  logic [2*N-1:0] activation_i,
     input  logic           activation_signed_i,
-    input  logic [4*N-1:0] code_i /*verilator split_var*/,    // {sign, exponent e}; e = 7 is zero
-    output logic [9*N-1:0] product_o /*verilator split_var*/  // -192..192
+    input  logic [4*N-1:0] code_i,    // {sign, exponent e}; e = 7 is zero
+    output logic [9*N-1:0] product_o  // -192..192
 );
 
   logic [N-1:0] e0, e1, e2, nonzero, negate;
@@ -19,7 +19,7 @@ module pe_shift_add #(
 
   // Minus the digit: its bits above the lowest one that is set, inverted.
   logic [N-1:0] digit_sign;
-  logic [3*N-1:0] digit /*verilator split_var*/;
+  logic [3*N-1:0] digit;
 
   assign digit_sign    = activation_i[N+:N] & {N{activation_signed_i}};
   assign digit[0+:N]   = activation_i[0+:N];
@@ -27,8 +27,8 @@ module pe_shift_add #(
   assign digit[2*N+:N] = digit_sign ^ (negate & (activation_i[0+:N] | activation_i[N+:N]));
 
   // Shifted left by 7-e, whose bits are those of e inverted, and right by 1.
-  logic [4*N-1:0] by_1 /*verilator split_var*/;
-  logic [6*N-1:0] by_3 /*verilator split_var*/;
+  logic [4*N-1:0] by_1;
+  logic [6*N-1:0] by_3;
 
   genvar b;
   generate
