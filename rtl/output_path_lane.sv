@@ -56,17 +56,17 @@ module output_path_lane (
     end
   end
 
-  // Product, of 65 bits: that of the sum's upper part carries the weight 2^24.
+  // Product, of 64 bits: that of the sum's upper part carries the weight 2^24.
   logic        [39:0] low_product;
-  logic signed [40:0] high_product;
-  logic signed [40:0] product_high_q;
+  logic signed [39:0] high_product;
+  logic signed [39:0] product_high_q;
   logic        [23:0] product_low_q;
   logic        [ 5:0] product_shift_q;
   logic [31:0] hash_x2, hash_y2;
   logic [31:0] dither_q;  // what rounding adds, as a fraction of 32 bits
 
   assign low_product  = {16'd0, sum_q[23:0]} * {24'd0, multiplier_q};
-  assign high_product = $signed({{16{sum_q[48]}}, sum_q[48:24]}) * $signed({25'd0, multiplier_q});
+  assign high_product = $signed({{15{sum_q[48]}}, sum_q[48:24]}) * $signed({24'd0, multiplier_q});
 
   output_path_hash u_hash_second (
       .keys_i(keys_i[191:96]),
@@ -78,7 +78,7 @@ module output_path_lane (
 
   always_ff @(posedge clk_i) begin
     if (product_en_i) begin
-      product_high_q  <= high_product + {25'd0, low_product[39:24]};
+      product_high_q  <= high_product + {24'd0, low_product[39:24]};
       product_low_q   <= low_product[23:0];
       product_shift_q <= bias_shift_q;
       dither_q        <= stochastic_i ? hash_x2 ^ hash_y2 : 32'h8000_0000;
@@ -87,7 +87,6 @@ module output_path_lane (
 
   // Shift and round. What the shift moves below the point is a fraction; only its 32 upper bits can
   // meet a bit of the dither and carry.
-  logic beyond;  // the product does not fit 64 bits; then no shift brings the value into the clamp
   logic [63:0] integer_in, fraction_in;
   logic signed [63:0] integer_part;
   logic [31:0] fraction, unused_fraction, unused_sum;
@@ -95,24 +94,23 @@ module output_path_lane (
   logic far, far_q, negative_q;
   logic signed [18:0] rounded_q;
 
-  assign beyond = product_high_q[40] != product_high_q[39];
   assign integer_in = product_shift_q[5] ?
                       {{32{product_high_q[39]}}, product_high_q[39:8]} :
-                      {product_high_q[39:0], product_low_q};
+                      {product_high_q, product_low_q};
   assign fraction_in = product_shift_q[5] ?
-                       {product_high_q[39:0], product_low_q} :
+                       {product_high_q, product_low_q} :
                        {product_high_q[7:0], product_low_q, 32'd0};
 
   assign integer_part = $signed(integer_in) >>> product_shift_q[4:0];
   assign {unused_fraction, fraction} = fraction_in >> product_shift_q[4:0];
   assign {carry, unused_sum} = {1'b0, fraction} + {1'b0, dither_q};
-  assign far          = beyond | (integer_part[63:17] != {47{integer_part[63]}});
+  assign far          = integer_part[63:17] != {47{integer_part[63]}};
 
   always_ff @(posedge clk_i) begin
     if (round_en_i) begin
       rounded_q  <= {integer_part[17], integer_part[17:0]} + {18'd0, carry};
       far_q      <= far;
-      negative_q <= product_high_q[40];
+      negative_q <= product_high_q[39];
     end
   end
 
