@@ -64,7 +64,8 @@ ArrayChoice::ArrayChoice(const std::string& name, const std::string& fault,
     throw UsageError("--array must be model, rtl or lockstep, got " + name);
   }
   if (fault.empty()) return;
-  if (name != "lockstep") throw UsageError("--inject needs --array lockstep, which finds the fault");
+  if (name != "lockstep")
+    throw UsageError("--inject needs --array lockstep, which finds the fault");
   state_->fault = rtl::parse_array_fault(fault);
 }
 
@@ -87,8 +88,8 @@ std::string ArrayChoice::explain_divergence() const {
   const std::string waveform_path = divergence_prefix_ + ".fst";
   rtl::write_stored_run(*state_->run, replay_path);
   const rtl::ReplayResult replay = rtl::replay(*state_->run, waveform_path);
-  const std::string text = "RTL and model differ in " + state_->divergence->text() + "\n(" +
-                           state_->run->name() + ")\n";
+  const std::string text =
+      "RTL and model differ in " + state_->divergence->text() + "\n(" + state_->run->name() + ")\n";
   if (!replay.divergence) {
     return text + "the RUN alone (" + replay_path +
            ") does not differ: it takes what went before to see it";
@@ -106,12 +107,9 @@ void ArrayChoice::require_no_fault() const {
 
 boost::json::value ArrayChoice::compared() const {
   if (name_ != "lockstep") return nullptr;
-  return boost::json::object{{"runs", state_->runs},
-                             {"tiles", state_->tiles},
-                             {"values", state_->values},
-                             {"cycles", state_->cycles},
-                             {"value_differences", 0},
-                             {"cycle_differences", 0}};
+  return boost::json::object{{"runs", state_->runs},     {"tiles", state_->tiles},
+                             {"values", state_->values}, {"cycles", state_->cycles},
+                             {"value_differences", 0},   {"cycle_differences", 0}};
 }
 
 #else

@@ -19,9 +19,10 @@ class ArrayChoice {
   ArrayChoice(const std::string& name, const std::string& fault, std::string divergence_prefix);
   ~ArrayChoice();
 
-  /// For SocOptions. What it makes may outlive the choice. Throws rtl::ArrayError if the RTL was not
-  /// compiled for such an array.
-  std::function<std::unique_ptr<npu::ArrayBackend>(uint32_t rows, uint32_t columns)> factory() const;
+  /// For SocOptions. What it makes may outlive the choice. Throws rtl::ArrayError if the RTL was
+  /// not compiled for such an array.
+  std::function<std::unique_ptr<npu::ArrayBackend>(uint32_t rows, uint32_t columns)> factory()
+      const;
 
   /// Whether lockstep has found a difference, which stops the simulation.
   bool diverged() const;

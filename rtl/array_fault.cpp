@@ -27,8 +27,8 @@ bool read_number(const std::string& text, Number& number) {
 bool read_place(const std::string& text, ArrayFault& fault) {
   const std::size_t colon = text.find(':');
   const std::string name = text.substr(0, colon);
-  const auto numbers = colon == std::string::npos ? std::vector<std::string>()
-                                                  : split(text.substr(colon + 1), ',');
+  const auto numbers =
+      colon == std::string::npos ? std::vector<std::string>() : split(text.substr(colon + 1), ',');
   if (name == "a" && numbers.size() == 2) {
     fault.target = ArrayFault::Target::kActivation;
     return read_number(numbers[0], fault.column) && read_number(numbers[1], fault.bit);
@@ -66,14 +66,15 @@ std::string names_of_control_registers() {
 ArrayFault parse_array_fault(const std::string& text) {
   ArrayFault fault;
   const std::size_t at = text.find('@');
-  const auto when = at == std::string::npos ? std::vector<std::string>()
-                                            : split(text.substr(at + 1), ':');
+  const auto when =
+      at == std::string::npos ? std::vector<std::string>() : split(text.substr(at + 1), ':');
   if (when.size() != 2 || !read_place(text.substr(0, at), fault) ||
       !read_number(when[0], fault.run) || !read_number(when[1], fault.cycle)) {
-    throw CosimOptionError("fault '" + text +
-                           "' is not understood; write a:COLUMN,BIT@RUN:CYCLE, w:ROW,BIT@RUN:CYCLE, "
-                           "acc:ROW,COLUMN,BIT@RUN:CYCLE or NAME,BIT@RUN:CYCLE\nwith NAME one of " +
-                           names_of_control_registers());
+    throw CosimOptionError(
+        "fault '" + text +
+        "' is not understood; write a:COLUMN,BIT@RUN:CYCLE, w:ROW,BIT@RUN:CYCLE, "
+        "acc:ROW,COLUMN,BIT@RUN:CYCLE or NAME,BIT@RUN:CYCLE\nwith NAME one of " +
+        names_of_control_registers());
   }
   return fault;
 }
@@ -92,7 +93,8 @@ std::string to_string(const ArrayFault& fault) {
       text = "acc:" + number(fault.row) + "," + number(fault.column) + "," + number(fault.bit);
       break;
     case ArrayFault::Target::kControl:
-      text = VerilatedArray::control_register_name(fault.control_register) + "," + number(fault.bit);
+      text =
+          VerilatedArray::control_register_name(fault.control_register) + "," + number(fault.bit);
       break;
   }
   return text + "@" + number(fault.run) + ":" + number(fault.cycle);

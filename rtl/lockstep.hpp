@@ -38,9 +38,9 @@ struct Divergence {
   std::string text() const;
 };
 
-/// Compares every column and every result of a RUN and, unless the RUN is stalled, the cycle in which
-/// each comes. With stalls the RUN's length must lie between the model's and that plus the stalls, and
-/// it counts as hung after 500 times the model's.
+/// Compares every column and every result of a RUN and, unless the RUN is stalled, the cycle in
+/// which each comes. With stalls the RUN's length must lie between the model's and that plus the
+/// stalls, and it counts as hung after 500 times the model's.
 class RunChecker final : public ArrayObserver {
  public:
   /// `expected` outlives the checker. `run_number` goes into the divergence.
@@ -81,8 +81,8 @@ class RunChecker final : public ArrayObserver {
 ExpectedRun expected_of(npu::ArrayBackend& model, const npu::ArrayRun& run,
                         npu::ArrayClient& client);
 
-/// Runs every RUN on the RTL and on the model. At the first difference it keeps the RUN for a replay
-/// and calls `on_divergence`; from then on the model alone goes on.
+/// Runs every RUN on the RTL and on the model. At the first difference it keeps the RUN for a
+/// replay and calls `on_divergence`; from then on the model alone goes on.
 class LockstepArray final : public npu::ArrayBackend {
  public:
   LockstepArray(uint32_t rows, uint32_t columns) : rtl_(rows, columns) {}

@@ -1,7 +1,7 @@
 #pragma once
 
-/// Reruns one RUN alone, in lockstep, and looks closer at the first difference: the step in which an
-/// accumulator went wrong, its operands, and the waveforms around it.
+/// Reruns one RUN alone, in lockstep, and looks closer at the first difference: the step in which
+/// an accumulator went wrong, its operands, and the waveforms around it.
 
 #include <cstdint>
 #include <optional>

@@ -94,7 +94,8 @@ class RtlArray::Feed {
     return cycle + 1 >= tile_start_ + bank;
   }
 
-  /// Points `inputs` to the operands; to zeros if there is no such step, which only a fault asks for.
+  /// Points `inputs` to the operands; to zeros if there is no such step, which only a fault asks
+  /// for.
   void put(const ArrayOutputs& outputs, ArrayInputs& inputs) {
     const chip::RunShape& shape = run_.shape;
     inputs.feed_valid = true;
@@ -140,10 +141,10 @@ class RtlArray::Feed {
   const npu::ArrayRun& run_;
   npu::ArrayClient& client_;
   const int lanes_;
-  uint64_t group_first_ = UINT64_MAX;  ///< pixel of the group in activations_
-  uint64_t tile_start_ = 1;            ///< cycle 0 is the first words' way out of the scratchpad
-  std::vector<uint32_t> positions_;    ///< of the pixels fetched so far
-  std::vector<pe::OperandWord> weights_;      ///< [block][step][row]
+  uint64_t group_first_ = UINT64_MAX;     ///< pixel of the group in activations_
+  uint64_t tile_start_ = 1;               ///< cycle 0 is the first words' way out of the scratchpad
+  std::vector<uint32_t> positions_;       ///< of the pixels fetched so far
+  std::vector<pe::OperandWord> weights_;  ///< [block][step][row]
   std::vector<pe::OperandWord> activations_;  ///< [step][column]
   std::vector<pe::OperandWord> zeros_;
 };
@@ -184,8 +185,8 @@ class RtlArray::Drain {
       values_[channels++] = row.value;
       result.saturations += row.saturated;
     }
-    const bool exists = outputs.result_pixel < run_.shape.pixels &&
-                        first + channels <= run_.shape.channels;
+    const bool exists =
+        outputs.result_pixel < run_.shape.pixels && first + channels <= run_.shape.channels;
     if (!exists || channels == 0) return;
     client_.take({first, channels, outputs.result_pixel, 1, column.data(), values_.data(), 1});
   }

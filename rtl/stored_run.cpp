@@ -61,8 +61,8 @@ class Members {
     std::vector<T> values;
     values.reserve(array->size());
     for (const auto& value : *array) {
-      values.push_back(convert<T>(value, name, std::numeric_limits<T>::min(),
-                                  std::numeric_limits<T>::max()));
+      values.push_back(
+          convert<T>(value, name, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
     }
     return values;
   }
@@ -100,10 +100,11 @@ void check_operands(const StoredRun& run) {
     }
   }
   for (const int16_t w : run.weights) {
-    const bool fits = m.p4 ? abi::p4_encode(w) >= 0
-                           : w >= abi::min_value(m.weight_bits, true) &&
-                                 w <= abi::max_value(m.weight_bits, true);
-    if (!fits) throw ReplayError("member 'weights': " + std::to_string(w) + " does not fit the mode");
+    const bool fits =
+        m.p4 ? abi::p4_encode(w) >= 0
+             : w >= abi::min_value(m.weight_bits, true) && w <= abi::max_value(m.weight_bits, true);
+    if (!fits)
+      throw ReplayError("member 'weights': " + std::to_string(w) + " does not fit the mode");
   }
 }
 
@@ -189,7 +190,8 @@ boost::json::object to_json(const StoredRun& run) {
 
 StoredRun stored_run_from_json(const boost::json::value& json) {
   const Members members(json);
-  if (members.text("schema") != kSchema || members.number<int>("schema_version") != kSchemaVersion) {
+  if (members.text("schema") != kSchema ||
+      members.number<int>("schema_version") != kSchemaVersion) {
     throw ReplayError(std::string("schema must be ") + kSchema + ", version " +
                       std::to_string(kSchemaVersion));
   }

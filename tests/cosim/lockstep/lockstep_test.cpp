@@ -1,5 +1,5 @@
-/// The checker that stands between RTL and model: it is silent when they agree, and finds, names and
-/// reproduces what a fault changes.
+/// The checker that stands between RTL and model: it is silent when they agree, and finds, names
+/// and reproduces what a fault changes.
 
 #include "rtl/lockstep.hpp"
 

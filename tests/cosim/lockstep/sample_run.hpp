@@ -24,9 +24,10 @@ inline StoredRun sample_run(const abi::PeMode& mode, const chip::RunShape& shape
   };
   for (uint64_t k = 0; k < shape.channels; ++k) {
     for (std::size_t i = 0; i < reduction; ++i) {
-      run.weights[k * run.stride + i] =
-          mode.p4 ? static_cast<int16_t>(abi::p4_decode(random() & 15U))
-                  : pick(abi::min_value(mode.weight_bits, true), abi::max_value(mode.weight_bits, true));
+      run.weights[k * run.stride + i] = mode.p4
+                                            ? static_cast<int16_t>(abi::p4_decode(random() & 15U))
+                                            : pick(abi::min_value(mode.weight_bits, true),
+                                                   abi::max_value(mode.weight_bits, true));
     }
     run.parameters.push_back({pick(-999, 999), static_cast<uint16_t>(random() % 65536), 24, 0});
   }

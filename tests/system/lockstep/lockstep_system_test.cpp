@@ -33,8 +33,8 @@ class Lockstep : public testing::TestWithParam<Case> {
 
   json::object run(const std::string& array) {
     const std::string report = folder_ / (array + ".json");
-    const CommandResult result = tessera(
-        {"run", image_, "--chip", GetParam().chip, "--count", "1", "--array", array, "--json", report});
+    const CommandResult result = tessera({"run", image_, "--chip", GetParam().chip, "--count", "1",
+                                          "--array", array, "--json", report});
     EXPECT_EQ(result.status, 0) << result;
     return json::parse(read_file(report)).as_object();
   }
@@ -45,7 +45,8 @@ class Lockstep : public testing::TestWithParam<Case> {
 
 /// Without what names the backend and how long the simulation took.
 std::string figures(json::object report) {
-  for (const char* name : {"array", "lockstep", "simulation_seconds", "simulated_macs_per_second"}) {
+  for (const char* name :
+       {"array", "lockstep", "simulation_seconds", "simulated_macs_per_second"}) {
     EXPECT_EQ(report.erase(name), 1U) << name;
   }
   return json::serialize(report);
@@ -69,12 +70,13 @@ TEST_P(Lockstep, rtl_and_model_agree_in_every_tile_and_give_the_same_report) {
   EXPECT_GT(compared.at("values").to_number<int64_t>(), 6 * 28 * 28);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    LeNet5, Lockstep,
-    testing::Values(Case{"lenet5-int8", "reference"}, Case{"lenet5-mix2", "reference"},
-                    Case{"lenet5-p4", "reference"}, Case{"lenet5-int8-stochastic", "reference"},
-                    Case{"lenet5-mix2", "edge"}),
-    name_of);
+INSTANTIATE_TEST_SUITE_P(LeNet5, Lockstep,
+                         testing::Values(Case{"lenet5-int8", "reference"},
+                                         Case{"lenet5-mix2", "reference"},
+                                         Case{"lenet5-p4", "reference"},
+                                         Case{"lenet5-int8-stochastic", "reference"},
+                                         Case{"lenet5-mix2", "edge"}),
+                         name_of);
 
 class Divergence : public testing::Test {
  protected:
@@ -120,7 +122,8 @@ TEST_F(Divergence, that_a_fault_does_not_make_is_missed) {
 }
 
 TEST_F(Divergence, needs_a_place_that_the_array_has) {
-  for (const char* fault : {"acc:8,0,0@0:0", "a:0,128@0:0", "w:0,1", "nowhere,3@0:0", "acc:1@2:3"}) {
+  for (const char* fault :
+       {"acc:8,0,0@0:0", "a:0,128@0:0", "w:0,1", "nowhere,3@0:0", "acc:1@2:3"}) {
     const CommandResult result = run_with(fault);
     EXPECT_EQ(result.status, 2) << result;
     EXPECT_THAT(result.err, HasSubstr(fault));
@@ -130,9 +133,8 @@ TEST_F(Divergence, needs_a_place_that_the_array_has) {
 
 TEST(Usage, a_fault_needs_lockstep) {
   TemporaryFolder folder;
-  const CommandResult result =
-      tessera({"run", deployed("lenet5-int8", "edge", folder), "--chip", "edge", "--array", "rtl",
-               "--inject", "acc:0,0,0@0:0"});
+  const CommandResult result = tessera({"run", deployed("lenet5-int8", "edge", folder), "--chip",
+                                        "edge", "--array", "rtl", "--inject", "acc:0,0,0@0:0"});
   EXPECT_EQ(result.status, 2) << result;
   EXPECT_THAT(result.err, HasSubstr("--array lockstep"));
 }
