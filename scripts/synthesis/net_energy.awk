@@ -1,6 +1,7 @@
 # Makes the nets of a flat netlist of liberty cells observable, and says what their toggles cost.
 # Usage: awk -v energy=FILE -f net_energy.awk LIBERTY NETLIST > OBSERVABLE_NETLIST
-# The netlist gets a port nets_o, one bit for every net and part of the design that has pins on it.
+# The netlist gets a port nets_o of 32-bit words, one bit for every net and part of the design that
+# has pins on it.
 # FILE gets "net PART PJ" a bit, from bit 0 up, then "clock PART PJ": the energy of the clock pins of
 # a part's flip-flops in a cycle.
 #
@@ -74,14 +75,15 @@ FNR == NR {
   }
 }
 
-# Words of 32 bits are what a simulator in C++ writes at one stroke.
+# Words of an array: Verilator joins the parts of a vector to one concatenation, which takes a time
+# that goes with the square of its length.
 /^endmodule/ {
   words = int((nets + 31) / 32)
-  printf "  output [%d:0] nets_o;\n", 32 * words - 1
+  printf "  output [31:0] nets_o [0:%d];\n", words - 1
   for (i = 0; i < 32 * words; i += 32) {
     list = ""
     for (j = i + 31; j >= i; j--) list = list (j < nets ? order_net[j] : "1'b0") (j > i ? ", " : "")
-    printf "  assign nets_o[%d:%d] = {%s};\n", i + 31, i, list
+    printf "  assign nets_o[%d] = {%s};\n", i / 32, list
   }
 }
 { print }
