@@ -78,6 +78,8 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image,
         static_cast<uint64_t>(abi::lanes(config.activation_bits, config.weight_bits));
     layer.cycles = s.cycles;
     layer.events = s.events;
+    layer.array_pj = npu::array_energy(s.events, chip.technology).total_pj();
+    layer.fixed_array_pj = npu::fixed_array_energy(s.events, chip.technology).total_pj();
     result.layers.push_back(std::move(layer));
   }
 }
@@ -151,6 +153,7 @@ ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
   system.core_instructions = result.host_instructions;
   system.seconds = static_cast<double>(result.total_cycles) / result.clock_hz;
   result.energy = npu::energy_of(result.events, system, chip.technology);
+  result.fixed_array_pj = npu::fixed_array_energy(result.events, chip.technology).total_pj();
   if (options.check && !image.section(abi::Section::kGraph).empty()) {
     check_outputs(soc, plan, image, dataset, result);
   }

@@ -33,6 +33,8 @@ struct LayerResult {
   uint64_t peak_macs_per_cycle = 0;  ///< R * C * L
   npu::CycleCounts cycles;
   npu::EventCounts events;
+  double array_pj = 0;        ///< energy of the PE array
+  double fixed_array_pj = 0;  ///< of one that was built for this layer's widths
 
   double utilization() const;  ///< MACs over what the array could have done in these cycles
 };
@@ -51,7 +53,8 @@ struct ImageRunResult {
   npu::CycleCounts cycles;    ///< of the inferences
   npu::EventCounts events;
   std::vector<LayerResult> layers;
-  npu::Energy energy;  ///< from reset
+  npu::Energy energy;         ///< from reset
+  double fixed_array_pj = 0;  ///< in place of energy.array, with PEs of each layer's widths
   memory::DramStatistics dram;
   uint64_t host_instructions = 0;  ///< 0 with the native core
   double simulation_seconds = 0;

@@ -28,13 +28,16 @@ boost::json::object layer_report(const LayerResult& layer) {
   object["saturations"] = layer.events.saturations;
   object["dram_bytes_read"] = layer.events.dram_bytes_read;
   object["dram_bytes_written"] = layer.events.dram_bytes_written;
+  object["array_pj"] = layer.array_pj;
+  object["fixed_array_pj"] = layer.fixed_array_pj;
   return object;
 }
 
 boost::json::object energy_report(const npu::Energy& e) {
-  return {{"multiply", e.multiply_pj},
-          {"shift_add", e.shift_add_pj},
-          {"accumulate", e.accumulate_pj},
+  return {{"multiply", e.array.multiply_pj},
+          {"shift_add", e.array.shift_add_pj},
+          {"accumulate", e.array.accumulate_pj},
+          {"operands", e.array.operands_pj},
           {"scratchpad", e.scratchpad_pj},
           {"noc", e.noc_pj},
           {"dram", e.dram_pj},
@@ -77,6 +80,17 @@ void append_layers(std::string& text, const ImageRunResult& r) {
   row("total", "", r.cycles, r.utilization());
 }
 
+void append_flexibility(std::string& text, const ImageRunResult& r) {
+  const auto images = static_cast<double>(r.images);
+  const double fused = r.energy.array.total_pj();
+  if (r.fixed_array_pj == 0) return;
+  append(
+      text,
+      "  PE array          %.3f uJ of it; PEs fixed at each layer's widths would take %.3f uJ: the "
+      "cost of flexibility is %+.1f %%\n",
+      fused / images / 1e6, r.fixed_array_pj / images / 1e6, 100 * (fused / r.fixed_array_pj - 1));
+}
+
 }  // namespace
 
 boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
@@ -115,6 +129,8 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["scratchpad_bytes"] = r.events.scratchpad_bytes();
   o["energy_pj"] = r.energy.total_pj();
   o["energy_pj_by_component"] = energy_report(r.energy);
+  o["array_pj"] = r.energy.array.total_pj();
+  o["fixed_array_pj"] = r.fixed_array_pj;
   o["host_instructions"] = r.host_instructions;
   boost::json::array layers;
   for (const LayerResult& layer : r.layers) layers.push_back(layer_report(layer));
@@ -154,6 +170,7 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
          static_cast<double>(r.events.dram_bytes_read) / images,
          static_cast<double>(r.events.dram_bytes_written) / images);
   append(text, "  energy an image   %.3f uJ\n", r.energy.total_pj() / images / 1e6);
+  append_flexibility(text, r);
   append(text, "  image             %llu bytes on the chip\n",
          static_cast<unsigned long long>(r.image_bytes));
   append(text, "  simulation        %.2f s, %.0f MMAC/s\n", r.simulation_seconds,

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <string>
 
+#include "chip/technology.hpp"
+
 namespace tessera::chip {
 
 struct Core {
@@ -51,20 +53,6 @@ struct Dram {
   double t_rcd_ns = 0, t_rp_ns = 0, t_cas_ns = 0, t_ras_ns = 0;
   double t_wr_ns = 0;  ///< write recovery
   double t_rfc_ns = 0, t_refi_ns = 0;
-};
-
-/// Energy of events, picojoules, and static power. From a file in models/tech.
-struct Technology {
-  std::string name;
-  double brick_pj = 0;       ///< one active 2x2-bit brick for one cycle
-  double shift_add_pj = 0;   ///< one p4 lane for one cycle, for an 8-bit activation
-  double accumulate_pj = 0;  ///< one 48-bit accumulation
-  double scratchpad_pj_per_byte = 0;
-  double noc_pj_per_byte = 0;
-  double dram_pj_per_byte = 0;
-  double dram_activate_pj = 0;  ///< one row activation
-  double core_pj_per_instruction = 0;
-  double static_mw = 0;  ///< whole chip
 };
 
 struct Chip {

@@ -64,18 +64,49 @@ void emit_dram(YAML::Emitter& out, const Dram& dram) {
   out << YAML::EndMap;
 }
 
+void emit_pe(YAML::Emitter& out, const std::string& mode, const PeEnergy& energy) {
+  out << YAML::Key << mode << YAML::Value << YAML::Flow << YAML::BeginMap;
+  key(out, "step", energy.step_pj);
+  key(out, "mac", energy.mac_pj);
+  key(out, "accumulate", energy.accumulate_pj);
+  key(out, "activation_word", energy.activation_word_pj);
+  key(out, "weight_word", energy.weight_word_pj);
+  out << YAML::EndMap;
+}
+
+void emit_area(YAML::Emitter& out, const std::string& name, const PeArea& area) {
+  out << YAML::Key << name << YAML::Value << YAML::Flow << YAML::BeginMap;
+  key(out, "pe", area.pe_um2);
+  key(out, "row", area.row_um2);
+  key(out, "column", area.column_um2);
+  out << YAML::EndMap;
+}
+
 void emit_technology(YAML::Emitter& out, const Technology& technology) {
   open(out, "technology");
   key(out, "name", technology.name);
-  key(out, "brick_pj", technology.brick_pj);
-  key(out, "shift_add_pj", technology.shift_add_pj);
-  key(out, "accumulate_pj", technology.accumulate_pj);
   key(out, "scratchpad_pj_per_byte", technology.scratchpad_pj_per_byte);
   key(out, "noc_pj_per_byte", technology.noc_pj_per_byte);
   key(out, "dram_pj_per_byte", technology.dram_pj_per_byte);
   key(out, "dram_activate_pj", technology.dram_activate_pj);
   key(out, "core_pj_per_instruction", technology.core_pj_per_instruction);
   key(out, "static_mw", technology.static_mw);
+  open(out, "fused_pe_pj");
+  for (std::size_t mode = 0; mode < kPeModeCount; ++mode) {
+    emit_pe(out, pe_mode_name(mode), technology.fused_pe[mode]);
+  }
+  out << YAML::EndMap;
+  open(out, "fixed_pe_pj");
+  for (std::size_t pe = 0; pe < kFixedPeCount; ++pe) {
+    emit_pe(out, pe_mode_name(kFixedPeModes[pe]), technology.fixed_pe[pe]);
+  }
+  out << YAML::EndMap;
+  open(out, "area_um2");
+  emit_area(out, "fused", technology.fused_area);
+  for (std::size_t pe = 0; pe < kFixedPeCount; ++pe) {
+    emit_area(out, fixed_pe_name(pe), technology.fixed_area[pe]);
+  }
+  out << YAML::EndMap;
   out << YAML::EndMap;
 }
 

@@ -7,24 +7,7 @@ namespace tessera::chip {
 
 namespace {
 
-constexpr RealRange kEnergyPj{0, 1e6};
 constexpr RealRange kCoreTimingNs{0.1, 1000};
-
-Technology read_technology(MapReader reader) {
-  Technology technology;
-  technology.name = reader.text("name");
-  technology.brick_pj = reader.real("brick_pj", kEnergyPj);
-  technology.shift_add_pj = reader.real("shift_add_pj", kEnergyPj);
-  technology.accumulate_pj = reader.real("accumulate_pj", kEnergyPj);
-  technology.scratchpad_pj_per_byte = reader.real("scratchpad_pj_per_byte", kEnergyPj);
-  technology.noc_pj_per_byte = reader.real("noc_pj_per_byte", kEnergyPj);
-  technology.dram_pj_per_byte = reader.real("dram_pj_per_byte", kEnergyPj);
-  technology.dram_activate_pj = reader.real("dram_activate_pj", kEnergyPj);
-  technology.core_pj_per_instruction = reader.real("core_pj_per_instruction", kEnergyPj);
-  technology.static_mw = reader.real("static_mw", {0, 1e6});
-  reader.finish();
-  return technology;
-}
 
 RawScratchpads read_scratchpads(MapReader reader) {
   constexpr IntegerRange size_kib{1, 65536};
@@ -110,10 +93,6 @@ RawChip read_raw_chip(const std::string& file) {
   }
   top.finish();
   return raw;
-}
-
-Technology read_technology_file(const std::string& file) {
-  return read_technology(read_yaml_file(file));
 }
 
 std::string location_of(const std::string& file, const std::string& dotted_key) {

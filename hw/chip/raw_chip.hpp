@@ -40,9 +40,6 @@ struct RawChip {
 /// Reads a chip file and checks each key by itself. Throws std::runtime_error.
 RawChip read_raw_chip(const std::string& file);
 
-/// Reads a technology file. Throws std::runtime_error.
-Technology read_technology_file(const std::string& file);
-
 /// "file:line: " of a dotted key of a chip file, for checks that involve several keys.
 std::string location_of(const std::string& file, const std::string& dotted_key);
 

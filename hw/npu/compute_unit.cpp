@@ -50,6 +50,12 @@ struct Pixel {
   uint64_t v, u;  ///< row and column within the tile
 };
 
+PeEvents pe_events(const chip::RunShape& shape, uint64_t active_macs) {
+  return {shape.channels * shape.pixels * shape.steps, active_macs,
+          shape.blocks() * shape.pixels * shape.steps,
+          shape.groups() * shape.channels * shape.steps};
+}
+
 }  // namespace
 
 struct ComputeUnit::Layout {
@@ -349,10 +355,7 @@ ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::C
   const uint64_t active = client.active_macs();
   result.events.saturations = answer.saturations + client.saturations();
   result.events.gated_macs = result.events.macs - active;
-  const uint64_t bricks = static_cast<uint64_t>(config.activation_bits / 2) *
-                          static_cast<uint64_t>(config.weight_bits / 2);
-  result.events.brick_cycles = config.p4 != 0 ? 0 : active * bricks;
-  result.events.shift_add_bits = config.p4 != 0 ? active * config.activation_bits : 0;
+  result.events.pe[chip::pe_mode_index(layout.mode)] = pe_events(layout.shape, active);
   staged_run_ = run;
   staged_pixel_pitch_ = config.output_pixel_pitch;
   staged_row_pitch_ = config.output_row_pitch;

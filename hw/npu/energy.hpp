@@ -9,11 +9,28 @@
 
 namespace tessera::npu {
 
+/// Picojoules of the PE array.
+struct ArrayEnergy {
+  double multiply_pj = 0;    ///< multipliers, but in p4
+  double shift_add_pj = 0;   ///< the same in p4
+  double accumulate_pj = 0;  ///< product registers and accumulators
+  double operands_pj = 0;    ///< aligners and operand registers at the edges
+
+  /// The sum of the components.
+  double total_pj() const;
+};
+
+/// Of the fused PEs.
+ArrayEnergy array_energy(const EventCounts& events, const chip::Technology& technology);
+
+/// Of PEs with a fixed mode, those of chip::fixed_pe_of each mode, for the same MACs: what the chip
+/// would take if it had been built for the widths it runs. A mode of unequal widths takes a fixed
+/// PE more steps than a fused one.
+ArrayEnergy fixed_array_energy(const EventCounts& events, const chip::Technology& technology);
+
 /// Picojoules by component.
 struct Energy {
-  double multiply_pj = 0;   ///< bricks of the fused multipliers
-  double shift_add_pj = 0;  ///< p4 lanes
-  double accumulate_pj = 0;
+  ArrayEnergy array;
   double scratchpad_pj = 0;
   double noc_pj = 0;
   double dram_pj = 0;  ///< bytes and row activations
@@ -31,8 +48,7 @@ struct SystemEvents {
   double seconds = 0;  ///< simulated time over which static power flows
 };
 
-/// Every DRAM byte of the cluster's transfers crosses the NoC once. A p4 lane costs
-/// shift_add_pj * aw / 8.
+/// Every DRAM byte of the cluster's transfers crosses the NoC once.
 Energy energy_of(const EventCounts& events, const SystemEvents& system,
                  const chip::Technology& technology);
 

@@ -26,6 +26,14 @@ uint64_t EventCounts::scratchpad_bytes() const {
   return std::accumulate(scratchpad_bytes_written.begin(), scratchpad_bytes_written.end(), read);
 }
 
+PeEvents& PeEvents::operator+=(const PeEvents& other) {
+  steps += other.steps;
+  active_macs += other.active_macs;
+  activation_words += other.activation_words;
+  weight_words += other.weight_words;
+  return *this;
+}
+
 EventCounts& EventCounts::operator+=(const EventCounts& other) {
   runs += other.runs;
   configurations += other.configurations;
@@ -34,8 +42,7 @@ EventCounts& EventCounts::operator+=(const EventCounts& other) {
   lane_slots += other.lane_slots;
   gated_macs += other.gated_macs;
   accumulations += other.accumulations;
-  brick_cycles += other.brick_cycles;
-  shift_add_bits += other.shift_add_bits;
+  add(pe, other.pe);
   outputs += other.outputs;
   saturations += other.saturations;
   dram_bytes_read += other.dram_bytes_read;

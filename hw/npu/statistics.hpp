@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "chip/technology.hpp"
+
 namespace tessera::npu {
 
 /// Why a cycle of an inference passed, as seen from the compute engine.
@@ -47,19 +49,28 @@ constexpr const char* name_of(Memory memory) {
   return kNames[static_cast<std::size_t>(memory)];
 }
 
+/// What the PEs did in one mode.
+struct PeEvents {
+  uint64_t steps = 0;             ///< of PEs that hold a channel and a pixel
+  uint64_t active_macs = 0;       ///< without a zero operand
+  uint64_t activation_words = 0;  ///< one a column that holds a pixel and step
+  uint64_t weight_words = 0;      ///< one a row that holds a channel and step
+
+  PeEvents& operator+=(const PeEvents& other);
+};
+
 /// Events of the commands that completed.
 struct EventCounts {
   uint64_t runs = 0;
   uint64_t configurations = 0;
-  uint64_t tiles = 0;           ///< R x C tiles
-  uint64_t macs = 0;            ///< channels * convolution pixels * reduction, no lane padding
-  uint64_t lane_slots = 0;      ///< R * C * L * T of every tile: what the array could have done
-  uint64_t gated_macs = 0;      ///< of macs, those with a zero operand: they switch nothing
-  uint64_t accumulations = 0;   ///< steps of PEs that hold a channel and a pixel
-  uint64_t brick_cycles = 0;    ///< aw/2 * ww/2 for every multiplied MAC that is not gated
-  uint64_t shift_add_bits = 0;  ///< aw for every p4 MAC that is not gated
-  uint64_t outputs = 0;         ///< elements written, after pooling
-  uint64_t saturations = 0;     ///< see OutputPath
+  uint64_t tiles = 0;          ///< R x C tiles
+  uint64_t macs = 0;           ///< channels * convolution pixels * reduction, no lane padding
+  uint64_t lane_slots = 0;     ///< R * C * L * T of every tile: what the array could have done
+  uint64_t gated_macs = 0;     ///< of macs, those with a zero operand: they switch nothing
+  uint64_t accumulations = 0;  ///< steps of PEs that hold a channel and a pixel
+  std::array<PeEvents, chip::kPeModeCount> pe{};  ///< by chip::pe_mode_index
+  uint64_t outputs = 0;                           ///< elements written, after pooling
+  uint64_t saturations = 0;                       ///< see OutputPath
   uint64_t dram_bytes_read = 0;
   uint64_t dram_bytes_written = 0;
   std::array<uint64_t, kMemoryCount> scratchpad_bytes_read{};

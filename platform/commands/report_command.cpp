@@ -106,6 +106,11 @@ void print_runs(const std::vector<object>& runs, const std::map<std::string, obj
             [&](const object& o) { return format("%.0f", per_image(o, "dram_bytes_written")); });
   table.row("energy an image, uJ",
             [&](const object& o) { return format("%.3f", per_image(o, "energy_pj") / 1e6); });
+  table.row("  of it the PE array, uJ",
+            [&](const object& o) { return format("%.3f", per_image(o, "array_pj") / 1e6); });
+  table.row("  over PEs of the layers' widths, %", [](const object& o) {
+    return format("%+.1f", 100 * (number(o, "array_pj") / number(o, "fixed_array_pj") - 1));
+  });
   table.row("simulation, MMAC/s", [](const object& o) {
     return format("%.0f", number(o, "simulated_macs_per_second") / 1e6);
   });

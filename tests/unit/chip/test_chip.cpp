@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <regex>
+
 #include "chip/chip.hpp"
 #include "chip/models_dir.hpp"
 #include "temporary_file.hpp"
@@ -50,8 +52,14 @@ TEST(Chip, a_key_of_the_file_overrides_the_dram_preset) {
 TEST(Chip, energies_of_the_technology_are_positive_and_grow_with_distance) {
   const Technology t = load_chip("edge").technology;
   EXPECT_EQ(t.name, "cmos45");
-  EXPECT_GT(t.brick_pj, 0);
-  EXPECT_LT(t.shift_add_pj, 8 * t.brick_pj) << "a shift costs less than an 8x4 bit multiplication";
+  for (const PeEnergy& pe : t.fused_pe) {
+    EXPECT_GT(pe.step_pj, 0);
+    EXPECT_GT(pe.mac_pj, 0);
+  }
+  EXPECT_GT(t.fused_pe[pe_mode_index({8, 8, false, false})].step_pj, t.fixed_pe[1].step_pj);
+  EXPECT_LT(t.fused_pe[pe_mode_index({8, 4, false, true})].mac_pj,
+            t.fused_pe[pe_mode_index({8, 4, false, false})].mac_pj)
+      << "a shift costs less than a multiplication";
   EXPECT_LT(t.scratchpad_pj_per_byte, t.noc_pj_per_byte);
   EXPECT_LT(t.noc_pj_per_byte, t.dram_pj_per_byte);
   EXPECT_GT(t.dram_activate_pj, t.dram_pj_per_byte);
@@ -67,7 +75,10 @@ TEST_P(ShippedChip, comes_back_the_same_through_its_yaml) {
   const Chip again = load_chip(folder.write("again.yaml", text));
   EXPECT_EQ(to_yaml(again), text);
   EXPECT_EQ(fingerprint(again), fingerprint(chip));
-  EXPECT_EQ(again.technology.brick_pj, chip.technology.brick_pj);
+  for (std::size_t mode = 0; mode < kPeModeCount; ++mode) {
+    EXPECT_EQ(again.technology.fused_pe[mode].mac_pj, chip.technology.fused_pe[mode].mac_pj);
+  }
+  EXPECT_EQ(again.technology.fixed_area[7].row_um2, chip.technology.fixed_area[7].row_um2);
   EXPECT_EQ(again.dram.t_cas_ns, chip.dram.t_cas_ns);
   EXPECT_EQ(again.dram.size_bytes, chip.dram.size_bytes);
 }
@@ -99,10 +110,12 @@ TEST(Chip, fingerprint_depends_on_each_thing_the_deployer_sees) {
 
 TEST(Chip, a_technology_file_beside_the_chip_file_is_found_by_relative_path) {
   const test::TemporaryFolder folder;
-  folder.write("tech/mine.yaml",
-               "name: mine\nbrick_pj: 1\nshift_add_pj: 2\naccumulate_pj: 3\n"
-               "scratchpad_pj_per_byte: 4\nnoc_pj_per_byte: 5\ndram_pj_per_byte: 6\n"
-               "dram_activate_pj: 7\ncore_pj_per_instruction: 8\nstatic_mw: 9\n");
+  std::string technology = to_yaml(load_chip("reference"));
+  technology = technology.substr(technology.find("technology:\n") + 12);
+  technology = std::regex_replace(technology, std::regex("(^|\n)  "), "$1");
+  technology = std::regex_replace(technology, std::regex("dram_activate_pj: [0-9.]+"),
+                                  "dram_activate_pj: 7");
+  folder.write("tech/mine.yaml", technology);
   std::string text = to_yaml(load_chip("reference"));
   text = text.substr(0, text.find("technology:")) + "technology: ./tech/mine\n";
   EXPECT_EQ(load_chip(folder.write("c.yaml", text)).technology.dram_activate_pj, 7);

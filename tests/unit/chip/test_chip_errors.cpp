@@ -84,8 +84,6 @@ TEST(ChipErrors, a_missing_key_is_named_with_what_it_must_be) {
   const std::string message = edit("  rows: 16\n", "").message;
   EXPECT_THAT(message, HasSubstr("npu.rows is missing; it must be a power of two in 2..64"));
   EXPECT_THAT(edit("name: reference\n", "").message, HasSubstr("c.yaml:1: name is missing"));
-  EXPECT_THAT(edit("  brick_pj: 0.0125\n", "").message,
-              HasSubstr("technology.brick_pj is missing"));
 }
 
 TEST(ChipErrors, a_key_given_twice_is_refused_at_the_second) {

@@ -145,17 +145,20 @@ TEST_P(ClusterAccounting, configurations_load_in_the_shadow_of_a_run) {
             2 * kConfigureCycles + 3 * kSwitchCycles + 2 * kModeSwitchCycles);
 }
 
-TEST_P(ClusterAccounting, bricks_work_only_where_both_operands_are_not_zero) {
+TEST_P(ClusterAccounting, multipliers_count_in_their_mode_only_where_both_operands_are_not_zero) {
   ConvolutionShape shape;
   shape.weight_bits = 4;
   ConvolutionCase layer(shape, 3);
   const ClusterStatistics statistics =
       run_program(small_chip(), [&](ClusterBench& b) { layer.execute(b, 0); });
-  EXPECT_EQ(statistics.events.brick_cycles, layer.active_macs() * 4 * 2);
-  EXPECT_EQ(statistics.events.shift_add_bits, 0u);
+  for (std::size_t mode = 0; mode < chip::kPeModeCount; ++mode) {
+    const bool used = chip::pe_mode_name(mode) == "8x4";
+    EXPECT_EQ(statistics.events.pe[mode].active_macs, used ? layer.active_macs() : 0) << mode;
+    EXPECT_EQ(statistics.events.pe[mode].steps, used ? statistics.events.accumulations : 0) << mode;
+  }
 }
 
-TEST_P(ClusterAccounting, power_of_two_weights_use_the_shift_adders_alone) {
+TEST_P(ClusterAccounting, power_of_two_weights_are_a_mode_of_their_own) {
   ConvolutionShape shape;
   shape.activation_bits = 16;
   shape.weight_bits = 4;
@@ -163,8 +166,9 @@ TEST_P(ClusterAccounting, power_of_two_weights_use_the_shift_adders_alone) {
   ConvolutionCase layer(shape, 3);
   const ClusterStatistics statistics =
       run_program(small_chip(), [&](ClusterBench& b) { layer.execute(b, 0); });
-  EXPECT_EQ(statistics.events.shift_add_bits, layer.active_macs() * 16);
-  EXPECT_EQ(statistics.events.brick_cycles, 0u);
+  const auto& pe = statistics.events.pe;
+  EXPECT_EQ(pe[chip::pe_mode_index({16, 4, true, true})].active_macs, layer.active_macs());
+  EXPECT_EQ(pe[chip::pe_mode_index({16, 4, true, false})].active_macs, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Timing, ClusterAccounting,
