@@ -158,7 +158,7 @@ class VerilatedArray::DeviceOf final : public Device {
     top_->pixels_i = start.pixels;
     top_->steps_i = start.steps;
     top_->activation_width_i = width_code(start.mode.activation_bits);
-    top_->weight_width_i = width_code(start.mode.weight_bits);
+    top_->weight_width_i = weight_width_code(start.mode);
     top_->activation_signed_i = start.mode.activation_signed;
     top_->p4_i = start.mode.p4;
     top_->stochastic_i = start.stochastic;

@@ -131,9 +131,9 @@ ArrayStimulus::Plan ArrayStimulus::overflow_plan(const abi::PeMode& mode) const 
   const int64_t smallest_product =
       static_cast<int64_t>(abi::max_value(16, mode.activation_signed)) * abi::max_value(16, true);
   Plan plan;
-  plan.shape = {
-      rows_, columns_, 2, 1,
-      (uint64_t{1} << (abi::kAccumulatorBits - 1)) / static_cast<uint64_t>(smallest_product) + 2};
+  const uint64_t steps =
+      (uint64_t{1} << (abi::kAccumulatorBits - 1)) / static_cast<uint64_t>(smallest_product) + 2;
+  plan.shape = {rows_, columns_, rows_, columns_, steps};
   plan.bank_cycles = {1};
   return plan;
 }
@@ -203,12 +203,16 @@ void ArrayStimulus::fill_operands(const RunWish& wish, const Plan& plan, StoredR
 }
 
 void ArrayStimulus::fill_overflow(StoredRun& run) const {
-  const auto activation = static_cast<int16_t>(abi::max_value(16, run.mode.activation_signed));
-  const auto weights = run.weights.begin();
-  const auto stride = static_cast<std::ptrdiff_t>(run.stride);
-  std::fill_n(run.activations.begin(), run.shape.steps, activation);
-  std::fill_n(weights, run.shape.steps, static_cast<int16_t>(abi::max_value(16, true)));
-  std::fill_n(weights + stride, run.shape.steps, static_cast<int16_t>(abi::min_value(16, true)));
+  const auto fill = [&](std::vector<int16_t>& elements, uint64_t row, int32_t value) {
+    std::fill_n(elements.begin() + static_cast<std::ptrdiff_t>(row * run.stride), run.shape.steps,
+                static_cast<int16_t>(value));
+  };
+  for (uint64_t p = 0; p < run.shape.pixels; ++p) {
+    fill(run.activations, p, abi::max_value(16, run.mode.activation_signed));
+  }
+  for (uint64_t k = 0; k < run.shape.channels; ++k) {
+    fill(run.weights, k, k % 2 == 0 ? abi::max_value(16, true) : abi::min_value(16, true));
+  }
 }
 
 // Rescaling.
@@ -228,7 +232,7 @@ void ArrayStimulus::draw_clamp(const RunWish& wish, npu::Rescaling& rescaling) {
     const bool with_zero = wish.outcome.has_value() || !one_in(4);
     const bool relu = one_in(2);
     rescaling.low = relu ? 0 : any(kLowest, with_zero ? 0 : kHighest);
-    const int32_t smallest = std::max(rescaling.low, 0);
+    const int32_t smallest = with_zero ? std::max(rescaling.low, 0) : rescaling.low;
     rescaling.high = any(smallest, one_in(2) ? kHighest : std::max(smallest, 127));
   } while (clamp_range_of(rescaling.low, rescaling.high) != ClampRange::kOther);
 }

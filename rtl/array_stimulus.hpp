@@ -32,7 +32,7 @@ struct RunWish {
   std::optional<unsigned> stalls;             ///< of kStallOperands, ...: what comes late
   bool zero_activations = false;              ///< a pixel has words of zeros
   bool zero_weights = false;                  ///< a channel has words of zeros
-  bool overflow = false;  ///< upwards in channel 0, downwards in channel 1; 16x16 bit only
+  bool overflow = false;  ///< upwards in even channels, downwards in odd; 16x16 bit only
   std::optional<Before> before;
 };
 

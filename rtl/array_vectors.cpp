@@ -99,7 +99,7 @@ class Exporter {
 
   void add_run(const StoredRun& run, const ExpectedRun& expected) {
     const unsigned flags = width_code(run.mode.activation_bits) |
-                           static_cast<unsigned>(width_code(run.mode.weight_bits)) << 2U |
+                           static_cast<unsigned>(weight_width_code(run.mode)) << 2U |
                            (run.mode.activation_signed ? 1U << 4U : 0U) |
                            (run.mode.p4 ? 1U << 5U : 0U) |
                            (run.rescaling.stochastic ? 1U << 6U : 0U);

@@ -80,7 +80,7 @@ pe::PeOutputs VerilatedPe::clock(const pe::PeInputs& inputs) {
   put_word(top.activations_i, inputs.activations);
   put_word(top.weights_i, inputs.weights);
   top.activation_width_i = width_code(inputs.mode.activation_bits);
-  top.weight_width_i = width_code(inputs.mode.weight_bits);
+  top.weight_width_i = weight_width_code(inputs.mode);
   top.activation_signed_i = inputs.mode.activation_signed;
   top.p4_i = inputs.mode.p4;
   top.valid_i = inputs.valid;

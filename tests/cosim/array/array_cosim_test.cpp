@@ -7,8 +7,6 @@
 #include <set>
 
 #include "array_driver.hpp"
-#include "npu/matrix_client.hpp"
-#include "npu/model_array.hpp"
 #include "pe/mode.hpp"
 
 namespace tessera::rtl {
@@ -22,30 +20,6 @@ using Size = std::pair<uint32_t, uint32_t>;
 uint64_t test_seed() {
   const char* text = std::getenv("TESSERA_TEST_SEED");
   return text == nullptr ? 11U : std::strtoull(text, nullptr, 0);
-}
-
-struct Expected {
-  std::vector<int64_t> accumulators;
-  std::vector<int32_t> values;
-  uint64_t saturations = 0;
-  npu::ArrayOverflow overflow;
-  chip::RunCycles cycles;
-};
-
-Expected model_of(const TestRun& run, const std::vector<uint32_t>& bank_cycles) {
-  const std::vector<uint32_t> none(run.shape.groups(), 0);
-  npu::ArrayRun array_run{};
-  array_run.mode = run.mode;
-  array_run.shape = run.shape;
-  array_run.bank_cycles = bank_cycles.empty() ? &none : &bank_cycles;
-  array_run.weights = {run.weights.data(), run.stride};
-  array_run.rescaling = run.rescaling;
-  array_run.parameters = run.parameters.data();
-  npu::MatrixClient client(run.shape, {run.activations.data(), run.stride}, run.positions.data());
-  npu::ModelArray model;
-  const npu::ArrayResult result = model.run(array_run, client);
-  return {std::move(client.accumulators), std::move(client.values), result.saturations,
-          result.overflow, result.cycles};
 }
 
 /// Everything but the cycles.
@@ -81,7 +55,7 @@ TEST_P(ArrayCosim, every_mode_gives_the_models_values_in_the_models_cycles) {
   for (const abi::PeMode& mode : pe::all_modes()) {
     for (int i = 0; i < 30; ++i) {
       const TestRun run = any_run(mode);
-      const Expected expected = model_of(run, {});
+      const Expected expected = expected_of(run);
       const Observed observed = observe(run);
       expect_same_values(run, observed, expected);
       ASSERT_EQ(observed.cycles, expected.cycles.total) << run.name();
@@ -117,7 +91,7 @@ TEST_P(ArrayCosim, operands_that_bank_conflicts_delay_cost_the_cycles_of_the_rec
         stalls.bank_cycles.push_back(
             static_cast<uint32_t>(pick(random_, 0, 2 * run.shape.steps + 3)));
       }
-      const Expected expected = model_of(run, stalls.bank_cycles);
+      const Expected expected = expected_of(run, stalls.bank_cycles);
       const Observed observed = observe(run, stalls);
       expect_same_values(run, observed, expected);
       ASSERT_EQ(observed.cycles, expected.cycles.total) << run.name();
@@ -139,7 +113,7 @@ TEST_P(ArrayCosim, stalls_change_no_value_and_delay_the_run_by_no_more_than_they
       stalls.feed_percent = static_cast<unsigned>(pick(random_, 0, 1) * pick(random_, 0, 90));
       stalls.parameter_percent = static_cast<unsigned>(pick(random_, 0, 1) * pick(random_, 0, 90));
       stalls.result_percent = static_cast<unsigned>(pick(random_, 0, 1) * pick(random_, 0, 90));
-      const Expected expected = model_of(run, {});
+      const Expected expected = expected_of(run);
       const Observed observed = observe(run, stalls);
       expect_same_values(run, observed, expected);
       ASSERT_GE(observed.cycles, expected.cycles.total) << run.name();
@@ -164,7 +138,7 @@ TEST_P(ArrayCosim, random_parameters_reach_values_within_the_clamp_and_beyond) {
   uint64_t stochastic = 0;
   for (const abi::PeMode& mode : pe::all_modes()) {
     const TestRun run = any_run(mode);
-    const Expected expected = model_of(run, {});
+    const Expected expected = expected_of(run);
     for (const int32_t value : expected.values) {
       inside += value > run.rescaling.low && value < run.rescaling.high;
     }
@@ -186,7 +160,7 @@ TEST_P(ArrayCosim, runs_follow_each_other_without_a_cycle_between_them) {
     const TestRun next = any_run(modes[i % modes.size()]);
     const bool last = i == modes.size();
     const Observed observed = finish_run(array_, run, {}, random_, last ? nullptr : &next);
-    expect_same_values(run, observed, model_of(run, {}));
+    expect_same_values(run, observed, expected_of(run));
     ASSERT_EQ(observed.cycles, chip::run_cycles(run.shape).total) << run.name();
     ASSERT_EQ(array_.outputs().busy, !last);
     run = next;
@@ -199,11 +173,11 @@ TEST_P(ArrayCosim, runs_follow_each_other_through_stalls) {
   start_run(array_, run);
   for (const abi::PeMode& mode : pe::all_modes()) {
     const TestRun next = any_run(mode);
-    expect_same_values(run, finish_run(array_, run, stalls, random_, &next), model_of(run, {}));
+    expect_same_values(run, finish_run(array_, run, stalls, random_, &next), expected_of(run));
     ASSERT_FALSE(HasFailure());
     run = next;
   }
-  expect_same_values(run, finish_run(array_, run, stalls, random_), model_of(run, {}));
+  expect_same_values(run, finish_run(array_, run, stalls, random_), expected_of(run));
 }
 
 TEST_P(ArrayCosim, an_accumulator_that_wraps_is_flagged_and_no_other) {
@@ -219,7 +193,7 @@ TEST_P(ArrayCosim, an_accumulator_that_wraps_is_flagged_and_no_other) {
   fill(run.activations, 0, 1);
   fill(run.activations, 1, -1);  // 65535
   fill(run.activations, 2, 3);
-  const Expected expected = model_of(run, {});
+  const Expected expected = expected_of(run);
   const Observed observed = observe(run);
   expect_same_values(run, observed, expected);
   EXPECT_EQ(observed.overflows, (std::vector<bool>{false, false, false, false, true, false}));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "npu/matrix_client.hpp"
+#include "npu/model_array.hpp"
 #include "pe/mode.hpp"
 
 namespace tessera::rtl {
@@ -149,6 +151,22 @@ chip::RunShape random_shape(uint32_t rows, uint32_t columns, Random& random) {
   shape.pixels = extent(columns);
   shape.steps = extent(columns);
   return shape;
+}
+
+Expected expected_of(const TestRun& run, const std::vector<uint32_t>& bank_cycles) {
+  const std::vector<uint32_t> none(run.shape.groups(), 0);
+  npu::ArrayRun array_run{};
+  array_run.mode = run.mode;
+  array_run.shape = run.shape;
+  array_run.bank_cycles = bank_cycles.empty() ? &none : &bank_cycles;
+  array_run.weights = {run.weights.data(), run.stride};
+  array_run.rescaling = run.rescaling;
+  array_run.parameters = run.parameters.data();
+  npu::MatrixClient client(run.shape, {run.activations.data(), run.stride}, run.positions.data());
+  npu::ModelArray model;
+  const npu::ArrayResult result = model.run(array_run, client);
+  return {std::move(client.accumulators), std::move(client.values), result.saturations,
+          result.overflow, result.cycles};
 }
 
 }  // namespace tessera::rtl

@@ -38,6 +38,18 @@ struct TestRun {
 /// and whose parameters take most accumulators into the range of the clamp.
 TestRun random_run(const abi::PeMode& mode, const chip::RunShape& shape, Random& random);
 
+/// What npu::ModelArray makes of a run.
+struct Expected {
+  std::vector<int64_t> accumulators;  ///< [channels][pixels]
+  std::vector<int32_t> values;        ///< [channels][pixels]
+  uint64_t saturations = 0;
+  npu::ArrayOverflow overflow;
+  chip::RunCycles cycles;
+};
+
+/// `bank_cycles` as of chip::run_cycles; empty: none.
+Expected expected_of(const TestRun& run, const std::vector<uint32_t>& bank_cycles = {});
+
 /// A shape of 1 to several blocks and groups, whole or ragged, and 1 to many steps, for an array of
 /// rows x columns.
 chip::RunShape random_shape(uint32_t rows, uint32_t columns, Random& random);
