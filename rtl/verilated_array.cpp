@@ -1,22 +1,18 @@
 #include "rtl/verilated_array.hpp"
 
-#include <Varray_16x16.h>
-#include <Varray_2x4.h>
 #include <Varray_2x4_coverage.h>
-#include <Varray_4x8.h>
-#include <Varray_8x8.h>
 
 #include <algorithm>
 
+#include "array_sizes.hpp"
 #include "pe/mode.hpp"
 #include "rtl/array_device.hpp"
 
 // Verilator declares it in the file that defines it.
-void Varray_2x4___024root___eval_settle(Varray_2x4___024root* root);
+#define TESSERA_SETTLE(rows, columns) \
+  void Varray_##rows##x##columns##___024root___eval_settle(Varray_##rows##x##columns##___024root*);
+TESSERA_ARRAY_SIZES(TESSERA_SETTLE)
 void Varray_2x4_coverage___024root___eval_settle(Varray_2x4_coverage___024root* root);
-void Varray_4x8___024root___eval_settle(Varray_4x8___024root* root);
-void Varray_8x8___024root___eval_settle(Varray_8x8___024root* root);
-void Varray_16x16___024root___eval_settle(Varray_16x16___024root* root);
 
 namespace tessera::rtl {
 namespace {
@@ -82,7 +78,8 @@ void check_bit(const std::string& what, int bit, int bits) {
 }  // namespace
 
 std::vector<std::pair<uint32_t, uint32_t>> VerilatedArray::sizes() {
-  return {{2, 4}, {4, 8}, {8, 8}, {16, 16}};
+#define TESSERA_SIZE(rows, columns) {rows, columns},
+  return {TESSERA_ARRAY_SIZES(TESSERA_SIZE)};
 }
 
 std::unique_ptr<VerilatedArray::Device> VerilatedArray::make_device(uint32_t rows, uint32_t columns,
@@ -93,20 +90,15 @@ std::unique_ptr<VerilatedArray::Device> VerilatedArray::make_device(uint32_t row
     return std::make_unique<
         DeviceOf<Varray_2x4_coverage, Varray_2x4_coverage___024root___eval_settle>>(rows);
   }
-  if (size == "2x4") {
-    return std::make_unique<DeviceOf<Varray_2x4, Varray_2x4___024root___eval_settle>>(rows);
+#define TESSERA_DEVICE(r, c)                                                           \
+  if (rows == (r) && columns == (c)) {                                                 \
+    return std::make_unique<                                                           \
+        DeviceOf<Varray_##r##x##c, Varray_##r##x##c##___024root___eval_settle>>(rows); \
   }
-  if (size == "4x8") {
-    return std::make_unique<DeviceOf<Varray_4x8, Varray_4x8___024root___eval_settle>>(rows);
-  }
-  if (size == "8x8") {
-    return std::make_unique<DeviceOf<Varray_8x8, Varray_8x8___024root___eval_settle>>(rows);
-  }
-  if (size == "16x16") {
-    return std::make_unique<DeviceOf<Varray_16x16, Varray_16x16___024root___eval_settle>>(rows);
-  }
+  TESSERA_ARRAY_SIZES(TESSERA_DEVICE)
   std::string message = "no RTL array of " + size + " PEs was compiled; there is";
   for (const auto& one : sizes()) message += " " + size_name(one.first, one.second);
+  message += "; configure with -DTESSERA_EXTRA_ARRAY_SIZES=" + size;
   throw ArrayError(message);
 }
 
