@@ -50,6 +50,25 @@ struct Pixel {
   uint64_t v, u;  ///< row and column within the tile
 };
 
+uint64_t slices(const abi::ComputeConfig& config, const abi::ComputeRun& run) {
+  const uint64_t channels = config.slice_channels;
+  return channels == 0 ? 1 : (run.channel_count + channels - 1) / channels;
+}
+
+/// The RUN of channels first_channel.. of `run`, which are one slice or less.
+abi::ComputeRun slice_of(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                         uint32_t first_channel, uint64_t stream_bytes) {
+  abi::ComputeRun slice = run;
+  if (config.slice_channels == 0) return slice;
+  slice.channel_first += first_channel;
+  slice.channel_count = std::min(config.slice_channels, run.channel_count - first_channel);
+  slice.activation_address += first_channel / config.slice_channels * config.slice_stride;
+  slice.weight_address += static_cast<uint32_t>(first_channel * stream_bytes);
+  slice.parameter_address += first_channel * static_cast<uint32_t>(sizeof(abi::ChannelParameters));
+  slice.residual_address += first_channel * config.residual_bits / 8;
+  return slice;
+}
+
 PeEvents pe_events(const chip::RunShape& shape, uint64_t active_macs) {
   return {shape.channels * shape.pixels * shape.steps, active_macs,
           shape.blocks() * shape.pixels * shape.steps,
@@ -106,7 +125,9 @@ std::optional<Fault> ComputeUnit::check_run(const abi::ComputeConfig& config,
                                       config.segment_stride_x, segment);
     const uint64_t tile = span_bytes(layout.rows, config.pixel_stride_y, layout.columns,
                                      config.pixel_stride_x, pixel);
-    return check_span(run.activation_address, tile, Memory::kActivations, true);
+    return check_span(run.activation_address,
+                      tile + (slices(config, run) - 1) * uint64_t{config.slice_stride},
+                      Memory::kActivations, true);
   };
   if (const auto fault = activations()) return fault;
   if (const auto fault = check_span(run.weight_address, run.channel_count * layout.stream_bytes,
@@ -222,10 +243,11 @@ uint64_t ComputeUnit::active_macs(const Layout& layout, uint64_t count) {
 class ComputeUnit::Client final : public ArrayClient {
  public:
   Client(ComputeUnit& unit, const abi::ComputeConfig& config, const abi::ComputeRun& run,
-         const Layout& layout)
+         uint32_t first_channel, const Layout& layout)
       : unit_(unit),
         config_(config),
         run_(run),
+        first_channel_(first_channel),
         layout_(layout),
         window_(static_cast<uint64_t>(config.pool_h) * config.pool_w),
         path_(config, run.channel_count) {
@@ -270,13 +292,14 @@ class ComputeUnit::Client final : public ArrayClient {
   void stage(uint64_t channel, uint64_t first_output, std::size_t count) {
     uint8_t* pixel = unit_.staged_.data() + first_output * unit_.staged_pixel_bytes_;
     for (std::size_t o = 0; o < count; ++o, pixel += unit_.staged_pixel_bytes_) {
-      put_element(pixel, channel, config_.output_bits, unit_.outputs_[o]);
+      put_element(pixel, first_channel_ + channel, config_.output_bits, unit_.outputs_[o]);
     }
   }
 
   ComputeUnit& unit_;
   const abi::ComputeConfig& config_;
   const abi::ComputeRun& run_;
+  const uint64_t first_channel_;  ///< of the slice, within the RUN
   const Layout& layout_;
   const uint64_t window_;
   OutputPath path_;
@@ -330,36 +353,51 @@ ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::C
   if ((result.fault = check_run(config, run, layout))) return result;
   if ((result.fault = read_parameters(run))) return result;
 
-  const chip::BankDemand demand =
-      chip::bank_demand(config, run, npu_.columns, npu_.scratchpads.banks);
-  unpack_weights(config, run, layout);
   staged_pixel_bytes_ = layout.output_bytes;
   staged_.assign(outputs * staged_pixel_bytes_, 0);
-  Client client(*this, config, run, layout);
+  const uint32_t step = config.slice_channels == 0 ? run.channel_count : config.slice_channels;
+  for (uint64_t first = 0; first < run.channel_count && !result.fault; first += step) {
+    const auto channel = static_cast<uint32_t>(first);
+    run_slice(config, slice_of(config, run, channel, layout.stream_bytes), channel, result);
+  }
+  if (result.fault) return result;
+  result.events.runs = 1;
+  staged_run_ = run;
+  staged_pixel_pitch_ = config.output_pixel_pitch;
+  staged_row_pitch_ = config.output_row_pitch;
+  return result;
+}
+
+void ComputeUnit::run_slice(const abi::ComputeConfig& config, const abi::ComputeRun& slice,
+                            uint32_t first_channel, Run& result) {
+  const Layout layout(config, slice, npu_);
+  const chip::BankDemand demand =
+      chip::bank_demand(config, slice, npu_.columns, npu_.scratchpads.banks);
+  unpack_weights(config, slice, layout);
+  Client client(*this, config, slice, first_channel, layout);
   ArrayRun array_run{};
   array_run.mode = layout.mode;
   array_run.shape = layout.shape;
   array_run.bank_cycles = &demand.cycles;
   array_run.weights = {weights_.data(), layout.stride};
-  array_run.rescaling = {config.stochastic != 0, config.seed, run.channel_first, config.low,
+  array_run.rescaling = {config.stochastic != 0, config.seed, slice.channel_first, config.low,
                          config.high};
-  array_run.parameters = parameters_.data();
+  array_run.parameters = parameters_.data() + first_channel;
   const ArrayResult answer = array_->run(array_run, client);
-  result.cycles = answer.cycles;
+  result.cycles.total += answer.cycles.total;
+  result.cycles.bank += answer.cycles.bank;
   if (answer.overflow.happened) {
     result.fault = {abi::NpuError::kAccumulatorOverflow,
-                    run.channel_first + static_cast<uint32_t>(answer.overflow.channel)};
-    return result;
+                    slice.channel_first + static_cast<uint32_t>(answer.overflow.channel)};
+    return;
   }
-  count_events(config, run, layout, demand.lines, result.events);
+  EventCounts events;
+  count_events(config, slice, layout, demand.lines, events);
   const uint64_t active = client.active_macs();
-  result.events.saturations = answer.saturations + client.saturations();
-  result.events.gated_macs = result.events.macs - active;
-  result.events.pe[chip::pe_mode_index(layout.mode)] = pe_events(layout.shape, active);
-  staged_run_ = run;
-  staged_pixel_pitch_ = config.output_pixel_pitch;
-  staged_row_pitch_ = config.output_row_pitch;
-  return result;
+  events.saturations = answer.saturations + client.saturations();
+  events.gated_macs = events.macs - active;
+  events.pe[chip::pe_mode_index(layout.mode)] = pe_events(layout.shape, active);
+  result.events += events;
 }
 
 void ComputeUnit::commit() {

@@ -53,7 +53,8 @@ class ComputeUnit {
 
   /// Computes a RUN under `config`, which has passed check_config. Operands are read now; the
   /// outputs are held back until commit. The bits past the last channel in the last byte of an
-  /// output pixel are written as zero.
+  /// output pixel are written as zero. Each slice of the channels is a RUN of the array, one after
+  /// the other.
   Run run(const abi::ComputeConfig& config, const abi::ComputeRun& run);
 
   /// Writes the outputs of the last run to their scratchpad.
@@ -63,6 +64,8 @@ class ComputeUnit {
   struct Layout;  // derived sizes of a run
   class Client;   // between a run and the array
 
+  void run_slice(const abi::ComputeConfig& config, const abi::ComputeRun& slice,
+                 uint32_t first_channel, Run& result);
   std::optional<Fault> check_run(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                                  const Layout& layout) const;
   std::optional<Fault> check_span(uint64_t address, uint64_t bytes, Memory memory,

@@ -35,6 +35,10 @@ std::optional<uint32_t> bad_operand_word(const abi::ComputeConfig& c) {
   if (segments > kMaxReduction || segments * c.segment_elements > kMaxReduction) {
     return TESSERA_CONFIG_WORD(segment_elements);
   }
+  // The residual of a slice starts at a whole byte.
+  if (uint64_t{c.slice_channels} * c.residual_bits % 8 != 0) {
+    return TESSERA_CONFIG_WORD(slice_channels);
+  }
   return std::nullopt;
 }
 

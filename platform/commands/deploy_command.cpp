@@ -10,21 +10,45 @@
 namespace tessera::platform {
 namespace {
 
-void print_plan(const deploy::Deployment& deployment) {
-  std::printf("%-24s %9s %6s %12s %12s %7s %12s %12s\n", "layer", "act x wgt", "lanes", "tile rows",
-              "tile chans", "order", "compute cyc", "DRAM bytes");
+std::string tile_of(const deploy::Candidate& c) {
+  std::string tile = std::to_string(c.rows) + "x" + std::to_string(c.columns) + "x" +
+                     std::to_string(c.channels) + (c.channels_outer ? " k,y,x" : " y,x,k");
+  if (c.slice_channels != 0) tile += " slices of " + std::to_string(c.slice_channels);
+  return tile;
+}
+
+/// What the array does of what it could do in the layer's estimated cycles.
+double utilization(const deploy::Mapping& mapping, const chip::Chip& chip) {
+  const double peak = static_cast<double>(chip.npu.rows) * chip.npu.columns * mapping.lanes;
+  return static_cast<double>(mapping.macs) / (peak * static_cast<double>(mapping.best.cycles()));
+}
+
+void print_candidate(const deploy::Candidate& c, const chip::Chip& chip) {
+  std::printf(" %-30s %-7s %11llu = max(%llu array, %llu transfers, %llu host) + %llu edges",
+              tile_of(c).c_str(), deploy::bound_of(c, chip),
+              static_cast<unsigned long long>(c.cycles()),
+              static_cast<unsigned long long>(c.compute_cycles),
+              static_cast<unsigned long long>(c.transfer_cycles),
+              static_cast<unsigned long long>(c.host_cycles),
+              static_cast<unsigned long long>(c.edge_cycles));
+}
+
+/// Two lines a layer: the mapping that was chosen and the next best.
+void print_plan(const deploy::Deployment& deployment, const chip::Chip& chip) {
+  std::printf("tiles are rows x columns x channels, with the loops from the outermost\n");
   for (const auto& layer : deployment.layers) {
-    const auto& p = layer.mapping.program;
-    const std::string widths = std::to_string(p.config.activation_bits) + " x " +
-                               (p.config.p4 != 0 ? "p4" : std::to_string(p.config.weight_bits));
-    const std::string rows = std::to_string(p.rows_per_tile) + "/" + std::to_string(p.rows);
-    const std::string channels =
-        std::to_string(p.channels_per_tile) + "/" + std::to_string(p.channels);
-    std::printf("%-24s %9s %6d %12s %12s %7s %12llu %12llu\n", layer.name.c_str(), widths.c_str(),
-                layer.mapping.lanes, rows.c_str(), channels.c_str(),
-                p.channels_outer != 0 ? "k,y" : "y,k",
-                static_cast<unsigned long long>(layer.mapping.compute_cycles),
-                static_cast<unsigned long long>(layer.mapping.traffic_bytes));
+    const deploy::Mapping& m = layer.mapping;
+    const auto& c = m.program.config;
+    const std::string widths = std::to_string(c.activation_bits) + "x" +
+                               (c.p4 != 0 ? "p4" : std::to_string(c.weight_bits));
+    std::printf("%-22s %-5s", layer.name.c_str(), widths.c_str());
+    print_candidate(m.best, chip);
+    std::printf("; %.1f %% of the array, %llu DRAM bytes\n", 100 * utilization(m, chip),
+                static_cast<unsigned long long>(m.best.traffic_bytes));
+    if (!m.second) continue;
+    std::printf("%-28s", "  next best");
+    print_candidate(*m.second, chip);
+    std::printf("\n");
   }
 }
 
@@ -54,7 +78,7 @@ int deploy_command(const std::vector<std::string>& arguments) {
     }
   }();
   deploy::write_file(output, deployment.image.data(), deployment.image.size());
-  if (args.has("explain")) print_plan(deployment);
+  if (args.has("explain")) print_plan(deployment, chip);
   const auto image = deploy::Image::parse(deployment.image, output);
   std::cout << output << ": " << deployment.layers.size() << " layers for chip " << chip.name
             << ", " << image.header().device_bytes << " bytes on the chip\n";

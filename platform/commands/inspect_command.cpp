@@ -52,11 +52,12 @@ void print_layer(const deploy::Image& image, const abi::LayerProgram& l) {
   if (c.pool_kind == static_cast<uint8_t>(abi::PoolKind::kMax)) extras += " +maxpool";
   if (c.pool_kind == static_cast<uint8_t>(abi::PoolKind::kAverage)) extras += " +avgpool";
   if (c.stochastic != 0) extras += " stochastic";
-  std::printf(
-      "  %-24s out %-12s %2u x %s -> %2u bit, tiles %ux%u, weights %u bytes%s\n",
-      image.name(l.name).c_str(), shape(l.channels, l.rows, l.columns).c_str(), c.activation_bits,
-      c.p4 != 0 ? "p4" : (std::to_string(c.weight_bits) + " bit").c_str(), c.output_bits,
-      l.rows_per_tile, l.channels_per_tile, l.channels * l.weight_channel_bytes, extras.c_str());
+  std::printf("  %-24s out %-12s %2u x %s -> %2u bit, tiles %ux%ux%u, weights %u bytes%s\n",
+              image.name(l.name).c_str(), shape(l.channels, l.rows, l.columns).c_str(),
+              c.activation_bits,
+              c.p4 != 0 ? "p4" : (std::to_string(c.weight_bits) + " bit").c_str(), c.output_bits,
+              l.rows_per_tile, l.columns_per_tile, l.channels_per_tile,
+              l.channels * l.weight_channel_bytes, extras.c_str());
 }
 
 /// A $readmemh file: one 32-bit word a line.

@@ -10,7 +10,7 @@
 namespace tessera::abi {
 
 constexpr uint32_t kImageMagic = 0x474D'4954;  ///< "TIMG"
-constexpr uint32_t kImageVersion = 1;
+constexpr uint32_t kImageVersion = 2;
 
 enum class Section : uint32_t {
   kProgram = 1,        ///< LayerProgram[]
@@ -67,9 +67,11 @@ struct IoTensor {
 enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2 };
 
 /// One layer: convolution (or fully connected) with fused output path. Output rows are counted
-/// after pooling. The firmware cuts the layer into tiles of rows_per_tile x channels_per_tile;
-/// input row r0 of the tile that starts at output row y0 is y0 * input_row_step - pad_top, and a
-/// tile of n rows needs (n - 1) * input_row_step + input_row_window rows.
+/// after pooling, and so are columns. The firmware cuts the layer into tiles of rows_per_tile x
+/// columns_per_tile x channels_per_tile. The first input row of the tile that starts at output row
+/// y0 is y0 * input_row_step - pad_top, and a tile of n rows needs (n - 1) * input_row_step +
+/// input_row_window rows; columns alike. In the activation scratchpad pixels are
+/// local_pixel_pitch apart, rows local_row_pitch.
 struct LayerProgram {
   uint32_t name;            ///< offset into kNames
   uint32_t channels_outer;  ///< 1: loop over channel tiles outside row tiles; 0: the reverse
@@ -77,18 +79,22 @@ struct LayerProgram {
   uint32_t columns;
   uint32_t channels;
   uint32_t rows_per_tile;
-  uint32_t channels_per_tile;  ///< multiple of R, or all channels
+  uint32_t columns_per_tile;
+  uint32_t channels_per_tile;  ///< with slices a multiple of config.slice_channels
 
   TensorSpace input_space;
   uint32_t input_offset;
   uint32_t input_rows;
-  uint32_t input_row_bytes;
+  uint32_t input_columns;
+  uint32_t input_pixel_bytes;  ///< in DRAM, where rows follow each other without gaps
   uint32_t input_row_step;
   uint32_t input_row_window;
-  uint32_t pad_top;  ///< rows
-  uint32_t pad_left_bytes;
-  uint32_t pad_right_bytes;
-  uint32_t local_row_pitch;  ///< bytes between padded rows in the activation scratchpad
+  uint32_t input_column_step;
+  uint32_t input_column_window;
+  uint32_t pad_top;            ///< rows
+  uint32_t pad_left;           ///< columns
+  uint32_t local_pixel_pitch;  ///< bytes; input_pixel_bytes if pixels lie without gaps
+  uint32_t local_row_pitch;    ///< bytes
 
   TensorSpace output_space;
   uint32_t output_offset;
@@ -134,7 +140,7 @@ constexpr uint32_t kResultDone = 0x444F'4E45;
 
 static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
 static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
-static_assert(sizeof(LayerProgram) == 29 * 4 + sizeof(ComputeConfig), "no gaps");
+static_assert(sizeof(LayerProgram) == 33 * 4 + sizeof(ComputeConfig), "no gaps");
 static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
 
 }  // namespace tessera::abi

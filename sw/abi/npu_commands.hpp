@@ -89,6 +89,10 @@ enum class PoolKind : uint8_t { kNone = 0, kMax = 1, kAverage = 2 };
 /// that order, padded to 16 bytes (weight_stream_bytes); channel n of a run is at weight_address +
 /// n * weight_stream_bytes.
 ///
+/// Slices. With slice_channels != 0 the channels of a RUN are cut into slices of that many (the
+/// last may have fewer); slice s reads its operands slice_stride * s bytes further on. So a
+/// convolution of groups reads the channels of its groups alone.
+///
 /// Output path, for channel k: q = clamp(round((acc + bias) * multiplier * 2^-shift), low, high);
 /// with a residual r: q = clamp((q * own_multiplier + r * residual_multiplier + 2^(shift-1)) >>
 /// shift, residual_low, residual_high); then pooling over pool_h x pool_w convolution pixels at
@@ -114,7 +118,9 @@ struct ComputeConfig {
   uint32_t segment_stride_x;
   uint32_t pixel_stride_y;
   uint32_t pixel_stride_x;
-  uint16_t pool_h;  ///< 1 without pooling
+  uint32_t slice_channels;  ///< output channels of a slice; 0: one slice
+  uint32_t slice_stride;    ///< bytes
+  uint16_t pool_h;          ///< 1 without pooling
   uint16_t pool_w;
   uint16_t pool_stride_y;
   uint16_t pool_stride_x;
@@ -160,7 +166,7 @@ struct ChannelParameters {
 };
 
 static_assert(sizeof(Transfer) == 11 * 4, "commands are whole words without gaps");
-static_assert(sizeof(ComputeConfig) == 26 * 4, "commands are whole words without gaps");
+static_assert(sizeof(ComputeConfig) == 28 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ComputeRun) == 11 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ChannelParameters) == 8, "commands are whole words without gaps");
 

@@ -27,8 +27,8 @@ IntegerLayer identity(const IntegerNetwork& net, int tensor, const std::string& 
   conv.low = abi::min_value(t.bits, t.is_signed);
   conv.high = abi::max_value(t.bits, t.is_signed);
   conv.weight_bits = kIdentityWeightBits;
-  conv.weights.assign(channels * channels, 0);
-  for (size_t c = 0; c < channels; ++c) conv.weights[c * channels + c] = 1;
+  conv.groups = t.channels;
+  conv.weights.assign(channels, 1);
   conv.bias.assign(channels, 0);
   conv.rescale.assign(channels, graph::Rescale{});
   return conv;

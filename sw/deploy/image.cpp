@@ -155,7 +155,7 @@ void Image::check_layers() const {
     if (l.name >= names) fail(path_, "a layer's name lies beyond the names");
     const std::string who = "layer " + name(l.name) + ": ";
     if (l.rows == 0 || l.columns == 0 || l.channels == 0 || l.rows_per_tile == 0 ||
-        l.channels_per_tile == 0) {
+        l.columns_per_tile == 0 || l.channels_per_tile == 0) {
       fail(path_, who + "has an empty dimension");
     }
     if (l.weight_offset + uint64_t{l.channels} * l.weight_channel_bytes > weights) {
@@ -203,7 +203,9 @@ void Image::check_places(const abi::LayerProgram& l) const {
       fail(path_, "layer " + name(l.name) + ": its " + what + " lies beyond its memory");
     }
   };
-  check("input", l.input_space, l.input_offset + uint64_t{l.input_rows} * l.input_row_bytes);
+  const uint64_t row_bytes = uint64_t{l.input_columns} * l.input_pixel_bytes;
+  if (row_bytes > UINT32_MAX) fail(path_, "layer " + name(l.name) + ": its input is too wide");
+  check("input", l.input_space, l.input_offset + l.input_rows * row_bytes);
   const auto packed = [&](uint8_t bits) { return (uint64_t{l.channels} * bits + 7) / 8; };
   check("output", l.output_space,
         l.output_offset + (uint64_t{l.rows} - 1) * l.output_row_bytes +
@@ -213,7 +215,7 @@ void Image::check_places(const abi::LayerProgram& l) const {
     fail(path_, "layer " + name(l.name) + ": its residual has no size");
   }
   const uint64_t rows = (uint64_t{l.rows} - 1) * c.pool_stride_y + c.pool_h;
-  const uint64_t columns = l.residual_row_bytes / l.residual_pixel_bytes;
+  const uint64_t columns = (uint64_t{l.columns} - 1) * c.pool_stride_x + c.pool_w;
   check("residual", l.residual_space,
         l.residual_offset + (rows - 1) * l.residual_row_bytes +
             (columns - 1) * l.residual_pixel_bytes + packed(c.residual_bits));

@@ -10,12 +10,24 @@
 namespace tessera::deploy {
 namespace {
 
+double dram_bytes_per_cycle(const chip::Chip& chip) {
+  return chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz * chip.dram.channels;
+}
+
+/// Slices of a grouped convolution: how many groups one takes.
+struct Slicing {
+  uint32_t outputs = 0;  ///< channels; 0: none
+  uint32_t inputs = 0;
+};
+
 class Mapper {
  public:
-  Mapper(const FusedLayer& layer, const graph::IntegerNetwork& net, const chip::Chip& chip)
+  Mapper(const FusedLayer& layer, const graph::IntegerNetwork& net, const chip::Chip& chip,
+         const Slicing& slicing)
       : layer_(layer),
         conv_(layer.convolution),
         chip_(chip),
+        slicing_(slicing),
         in_(net.tensors[static_cast<size_t>(layer.input)]),
         out_(net.tensors[static_cast<size_t>(layer.output)]) {
     if (layer.residual >= 0) residual_ = net.tensors[static_cast<size_t>(layer.residual)];
@@ -42,22 +54,26 @@ class Mapper {
     p.columns = static_cast<uint32_t>(out_.width);
     p.channels = static_cast<uint32_t>(conv_.bias.size());
 
-    const int64_t conv_span_h = (w.kernel_h - 1) * w.dilation_h + 1;
-    const int64_t conv_span_w = (w.kernel_w - 1) * w.dilation_w + 1;
-    conv_width_ = (in_.width + w.pad_left + w.pad_right - conv_span_w) / w.stride_w + 1;
-    const graph::Window pool = layer_.pool ? layer_.pool->window : graph::Window{};
-    pool_ = pool;
+    const int64_t span_h = (w.kernel_h - 1) * w.dilation_h + 1;
+    const int64_t span_w = (w.kernel_w - 1) * w.dilation_w + 1;
+    const int64_t conv_height = (in_.height + w.pad_top + w.pad_bottom - span_h) / w.stride_h + 1;
+    conv_width_ = (in_.width + w.pad_left + w.pad_right - span_w) / w.stride_w + 1;
+    const int64_t taps = w.kernel_h * w.kernel_w * in_.channels / conv_.groups;
+    mapping_.macs = static_cast<uint64_t>(conv_height * conv_width_ * taps) * p.channels;
+    if (layer_.pool) pool_ = layer_.pool->window;
 
-    const uint32_t pixel = pixel_bytes(in_.channels, in_.bits);
     p.input_rows = static_cast<uint32_t>(in_.height);
-    p.input_row_bytes = pixel * static_cast<uint32_t>(in_.width);
-    p.input_row_step = static_cast<uint32_t>(w.stride_h * pool.stride_h);
-    p.input_row_window = static_cast<uint32_t>((pool.kernel_h - 1) * w.stride_h + conv_span_h);
+    p.input_columns = static_cast<uint32_t>(in_.width);
+    p.input_pixel_bytes = pixel_bytes(in_.channels, in_.bits);
+    p.input_row_step = static_cast<uint32_t>(w.stride_h * pool_.stride_h);
+    p.input_row_window = static_cast<uint32_t>((pool_.kernel_h - 1) * w.stride_h + span_h);
+    p.input_column_step = static_cast<uint32_t>(w.stride_w * pool_.stride_w);
+    p.input_column_window = static_cast<uint32_t>((pool_.kernel_w - 1) * w.stride_w + span_w);
     p.pad_top = static_cast<uint32_t>(w.pad_top);
-    p.pad_left_bytes = static_cast<uint32_t>(w.pad_left) * pixel;
-    p.pad_right_bytes = static_cast<uint32_t>(w.pad_right) * pixel;
-    p.local_row_pitch = p.pad_left_bytes + p.input_row_bytes + p.pad_right_bytes;
-    if (p.pad_left_bytes > 0xFFFF || p.pad_right_bytes > 0xFFFF || p.pad_top > 0xFFFF) {
+    p.pad_left = static_cast<uint32_t>(w.pad_left);
+    p.local_pixel_pitch = p.input_pixel_bytes;
+    const int64_t most_padding = std::max(w.pad_left, w.pad_right) * p.input_pixel_bytes;
+    if (most_padding > 0xFFFF || w.pad_top > 0xFFFF || w.pad_bottom > 0xFFFF) {
       fail("its padding exceeds 65,535 bytes a row");
     }
   }
@@ -66,15 +82,18 @@ class Mapper {
     const graph::Window& w = conv_.window;
     abi::LayerProgram& p = mapping_.program;
     abi::ComputeConfig& c = p.config;
-    const uint32_t pixel = pixel_bytes(in_.channels, in_.bits);
-    const uint32_t per_pixel = pixel_elements(in_.channels, in_.bits);
     Segments& s = mapping_.segments;
-    s = {static_cast<uint32_t>(w.kernel_h), static_cast<uint32_t>(w.kernel_w), per_pixel};
-    // Neighbouring taps of a row are contiguous; so are whole rows if the kernel spans the map.
-    if (w.dilation_w == 1) {
+    s = {static_cast<uint32_t>(w.kernel_h), static_cast<uint32_t>(w.kernel_w)};
+    s.slice_outputs = slicing_.outputs;
+    s.slice_inputs = slicing_.inputs;
+    s.pixel_elements =
+        slicing_.outputs != 0 ? slicing_.inputs : pixel_elements(in_.channels, in_.bits);
+    s.elements = s.pixel_elements;
+    // Neighbouring taps of a row are contiguous; so are whole rows if the kernel spans the tile.
+    if (w.dilation_w == 1 && slicing_.outputs == 0) {
       s.count_x = 1;
-      s.elements = static_cast<uint32_t>(w.kernel_w) * per_pixel;
-      if (static_cast<uint32_t>(w.kernel_w) * pixel == p.local_row_pitch && w.dilation_h == 1) {
+      s.elements *= static_cast<uint32_t>(w.kernel_w);
+      if (p.columns == 1 && pool_.kernel_w == 1 && w.dilation_h == 1) {
         s.count_y = 1;
         s.elements *= static_cast<uint32_t>(w.kernel_h);
       }
@@ -88,10 +107,8 @@ class Mapper {
     c.segment_elements = s.elements;
     c.segments_y = s.count_y;
     c.segments_x = s.count_x;
-    c.segment_stride_y = static_cast<uint32_t>(w.dilation_h) * p.local_row_pitch;
-    c.segment_stride_x = static_cast<uint32_t>(w.dilation_w) * pixel;
-    c.pixel_stride_y = static_cast<uint32_t>(w.stride_h) * p.local_row_pitch;
-    c.pixel_stride_x = static_cast<uint32_t>(w.stride_w) * pixel;
+    c.slice_channels = slicing_.outputs;
+    c.slice_stride = slicing_.inputs * static_cast<uint32_t>(in_.bits) / 8;
     mapping_.steps = chip::reduction_steps(c);
     p.weight_channel_bytes =
         abi::weight_stream_bytes(static_cast<uint32_t>(mapping_.steps),
@@ -131,28 +148,46 @@ class Mapper {
     }
   }
 
-  uint64_t input_tile_bytes(uint32_t rows) const {
+  /// Input columns that `columns` outputs need, padding included.
+  uint64_t input_columns(uint32_t columns) const {
     const abi::LayerProgram& p = mapping_.program;
-    return ((rows - 1) * uint64_t{p.input_row_step} + p.input_row_window) * p.local_row_pitch;
+    return (columns - 1) * uint64_t{p.input_column_step} + p.input_column_window;
   }
-  uint64_t residual_tile_bytes(uint32_t rows, uint32_t channels) const {
+  uint64_t input_rows(uint32_t rows) const {
+    const abi::LayerProgram& p = mapping_.program;
+    return (rows - 1) * uint64_t{p.input_row_step} + p.input_row_window;
+  }
+  uint64_t input_tile_bytes(uint32_t rows, uint32_t columns) const {
+    return input_rows(rows) * input_columns(columns) * mapping_.program.local_pixel_pitch;
+  }
+  uint64_t residual_tile_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
     if (!residual_) return 0;
-    const uint64_t conv_rows =
-        (rows - 1) * static_cast<uint64_t>(pool_.stride_h) + static_cast<uint64_t>(pool_.kernel_h);
-    return conv_rows * static_cast<uint64_t>(conv_width_) * pixel_bytes(channels, residual_->bits);
+    const auto span = [](uint32_t outputs, int64_t stride, int64_t kernel) {
+      return (outputs - 1) * static_cast<uint64_t>(stride) + static_cast<uint64_t>(kernel);
+    };
+    return span(rows, pool_.stride_h, pool_.kernel_h) *
+           span(columns, pool_.stride_w, pool_.kernel_w) * pixel_bytes(channels, residual_->bits);
   }
-  uint64_t activation_bytes(uint32_t rows, uint32_t channels) const {
-    return (input_tile_bytes(rows) + 63) / 64 * 64 + residual_tile_bytes(rows, channels);
+  uint64_t activation_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    const uint64_t input = input_tile_bytes(rows, columns);
+    return residual_ ? (input + 63) / 64 * 64 + residual_tile_bytes(rows, columns, channels)
+                     : input;
   }
-  uint64_t output_bytes(uint32_t rows, uint32_t channels) const {
-    return uint64_t{rows} * mapping_.program.columns * pixel_bytes(channels, out_.bits);
+  uint64_t output_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    return uint64_t{rows} * columns * pixel_bytes(channels, out_.bits);
+  }
+  uint64_t weight_bytes(uint32_t channels) const {
+    return uint64_t{channels} * mapping_.program.weight_channel_bytes;
   }
 
-  bool fits(uint32_t rows, uint32_t channels) const {
+  bool maps_fit(uint32_t rows, uint32_t columns, uint32_t channels) const {
     const chip::Scratchpads& s = chip_.npu.scratchpads;
-    return activation_bytes(rows, channels) <= s.activation_bytes / 2 &&
-           output_bytes(rows, channels) <= s.output_bytes / 2 &&
-           uint64_t{channels} * mapping_.program.weight_channel_bytes <= s.weight_bytes / 2 &&
+    return activation_bytes(rows, columns, channels) <= s.activation_bytes / 2 &&
+           output_bytes(rows, columns, channels) <= s.output_bytes / 2;
+  }
+  bool weights_fit(uint32_t channels) const {
+    const chip::Scratchpads& s = chip_.npu.scratchpads;
+    return weight_bytes(channels) <= s.weight_bytes / 2 &&
            channels * sizeof(abi::ChannelParameters) <= s.parameter_bytes / 2;
   }
 
@@ -165,117 +200,269 @@ class Mapper {
              std::to_string(need - have) + " bytes short");
       }
     };
-    check("activation", activation_bytes(1, channels), s.activation_bytes / 2);
-    check("output", output_bytes(1, channels), s.output_bytes / 2);
-    check("weight", uint64_t{channels} * mapping_.program.weight_channel_bytes, s.weight_bytes / 2);
+    check("activation", activation_bytes(1, 1, channels), s.activation_bytes / 2);
+    check("output", output_bytes(1, 1, channels), s.output_bytes / 2);
+    check("weight", weight_bytes(channels), s.weight_bytes / 2);
     check("parameter", channels * sizeof(abi::ChannelParameters), s.parameter_bytes / 2);
   }
 
-  struct Candidate {
-    uint32_t rows = 0;
-    uint32_t channels = 0;
-    bool channels_outer = false;
-    uint64_t compute = 0;
-    uint64_t traffic = 0;
-    uint64_t cycles = ~uint64_t{0};
-  };
+  /// Whether channel tiles of so many start at whole bytes of every map.
+  bool whole_bytes(uint32_t channels) const {
+    return channels * static_cast<uint32_t>(out_.bits) % 8 == 0 &&
+           (!residual_ || channels * static_cast<uint32_t>(residual_->bits) % 8 == 0);
+  }
+
+  /// The fewest channels of a tile: those that fill the rows, or fewer where memory is short.
+  uint32_t channel_unit() const {
+    const uint32_t channels = mapping_.program.channels;
+    if (slicing_.outputs != 0) return slicing_.outputs;
+    uint32_t unit = std::min(std::max(chip_.npu.rows, 4U), channels);
+    const auto halves = [&] { return unit % 2 == 0 && whole_bytes(unit / 2); };
+    while (!weights_fit(unit) && halves()) unit /= 2;
+    while (!maps_fit(1, 1, unit) && halves()) unit /= 2;
+    return unit;
+  }
 
   void search() {
     const abi::LayerProgram& p = mapping_.program;
-    // Channel tiles start at whole bytes of 2-bit outputs.
-    const uint32_t unit = std::min(std::max(chip_.npu.rows, 4U), p.channels);
-    if (!fits(1, unit)) explain_shortage(unit);
-    Candidate best;
+    const uint32_t unit = channel_unit();
+    if (!weights_fit(unit) || !maps_fit(1, 1, unit)) explain_shortage(unit);
+    uint32_t columns = p.columns;
+    for (uint32_t tiles = 2; !maps_fit(1, columns, unit); ++tiles) {
+      columns = (p.columns + tiles - 1) / tiles;
+    }
+    spread_over_banks(columns, unit);
     for (uint32_t channels = unit;; channels = std::min(channels + unit, p.channels)) {
-      for (uint32_t rows = 1; rows <= p.rows && fits(rows, channels); ++rows) {
+      if (!weights_fit(channels)) break;
+      for (uint32_t rows = 1; rows <= p.rows && maps_fit(rows, columns, channels); ++rows) {
         for (const bool channels_outer : {false, true}) {
-          const Candidate c = evaluate(rows, channels, channels_outer);
-          if (c.cycles < best.cycles) best = c;
+          consider(evaluate(rows, columns, channels, channels_outer));
         }
       }
       if (channels == p.channels) break;
     }
-    apply(best);
+    apply(mapping_.best);
   }
 
-  Candidate evaluate(uint32_t rows, uint32_t channels, bool channels_outer) const {
-    const abi::LayerProgram& p = mapping_.program;
-    Candidate c{rows, channels, channels_outer};
-    const uint64_t row_tiles = (p.rows + rows - 1) / rows;
-    const uint64_t channel_tiles = (p.channels + channels - 1) / channels;
-    const uint64_t steps = row_tiles * channel_tiles;
+  void consider(const Candidate& candidate) {
+    const bool first = mapping_.best.rows == 0;
+    if (first || candidate.cycles() < mapping_.best.cycles()) {
+      if (!first) mapping_.second = mapping_.best;
+      mapping_.best = candidate;
+    } else if (candidate.cycles() > mapping_.best.cycles() &&
+               (!mapping_.second || candidate.cycles() < mapping_.second->cycles())) {
+      mapping_.second = candidate;
+    }
+  }
 
+  void set_strides(uint32_t columns) {
+    const graph::Window& w = conv_.window;
+    abi::LayerProgram& p = mapping_.program;
+    abi::ComputeConfig& c = p.config;
+    p.local_row_pitch = static_cast<uint32_t>(input_columns(columns)) * p.local_pixel_pitch;
+    c.segment_stride_y = static_cast<uint32_t>(w.dilation_h) * p.local_row_pitch;
+    c.segment_stride_x = static_cast<uint32_t>(w.dilation_w) * p.local_pixel_pitch;
+    c.pixel_stride_y = static_cast<uint32_t>(w.stride_h) * p.local_row_pitch;
+    c.pixel_stride_x = static_cast<uint32_t>(w.stride_w) * p.local_pixel_pitch;
+  }
+
+  /// Cycles that the banks need for a full group of pixels.
+  uint64_t bank_cycles(uint32_t columns) {
+    set_strides(columns);
+    abi::ComputeRun run = {};
+    run.x_count = std::min(columns, chip_.npu.columns);
+    run.y_count = 1;
+    return chip::bank_demand(mapping_.program.config, run, chip_.npu.columns,
+                             chip_.npu.scratchpads.banks)
+        .cycles.front();
+  }
+
+  /// A slice reads few bytes of each pixel: where pixels lie a multiple of the banks apart, all
+  /// columns ask the same bank. Then pixels are moved apart by a line.
+  void spread_over_banks(uint32_t columns, uint32_t unit) {
+    abi::LayerProgram& p = mapping_.program;
+    bank_steps_ = bank_cycles(columns);
+    if (slicing_.outputs == 0 ||
+        bank_steps_ <= std::max<uint64_t>(mapping_.steps, chip_.npu.columns)) {
+      return;
+    }
+    const uint32_t dense = p.local_pixel_pitch;
+    p.local_pixel_pitch = round_up(dense, chip::kBankLineBytes) + chip::kBankLineBytes;
+    if (p.local_pixel_pitch / chip::kBankLineBytes % 2 == 0) {
+      p.local_pixel_pitch -= chip::kBankLineBytes;
+    }
+    const uint64_t spread = bank_cycles(columns);
+    if (p.local_pixel_pitch != dense && spread < bank_steps_ && maps_fit(1, columns, unit)) {
+      bank_steps_ = spread;
+      return;
+    }
+    p.local_pixel_pitch = dense;
+  }
+
+  /// Sizes of the tiles along a dimension: all but the last, and the last.
+  struct Cut {
+    Cut(uint32_t whole, uint32_t tile) : size{tile, whole}, count{(whole - 1) / tile, 1} {
+      size[1] = whole - static_cast<uint32_t>(count[0]) * tile;
+    }
+    uint64_t tiles() const { return count[0] + count[1]; }
+    uint32_t size[2];
+    uint64_t count[2];
+  };
+
+  /// Cycles of the RUN of a tile: slices follow each other.
+  uint64_t run_cycles(uint32_t rows, uint32_t columns, uint32_t channels) const {
     chip::RunShape shape;
     shape.rows = chip_.npu.rows;
     shape.columns = chip_.npu.columns;
-    shape.steps = mapping_.steps;
-    const auto run = [&](uint64_t tile_rows, uint64_t tile_channels) {
-      shape.channels = tile_channels;
-      shape.pixels = tile_rows * p.columns * static_cast<uint64_t>(pool_.kernel_h * pool_.kernel_w);
-      return chip::run_cycles(shape).total;
-    };
-    const uint64_t last_rows = p.rows - (row_tiles - 1) * rows;
-    const uint64_t last_channels = p.channels - (channel_tiles - 1) * channels;
-    c.compute = (row_tiles - 1) * (channel_tiles - 1) * run(rows, channels) +
-                (channel_tiles - 1) * run(last_rows, channels) +
-                (row_tiles - 1) * run(rows, last_channels) + run(last_rows, last_channels);
+    shape.steps = std::max(mapping_.steps, slicing_.outputs != 0 ? bank_steps_ : 0);
+    shape.pixels =
+        uint64_t{rows} * columns * static_cast<uint64_t>(pool_.kernel_h * pool_.kernel_w);
+    shape.channels = slicing_.outputs != 0 ? slicing_.outputs : channels;
+    return channels / shape.channels * chip::run_cycles(shape).total;
+  }
 
-    const uint64_t weights = uint64_t{p.channels} * (p.weight_channel_bytes + 8);
-    const uint64_t inputs = row_tiles * input_tile_bytes(rows);
-    const uint64_t residual = row_tiles * residual_tile_bytes(rows, p.channels);
+  Candidate evaluate(uint32_t rows, uint32_t columns, uint32_t channels,
+                     bool channels_outer) const {
+    const abi::LayerProgram& p = mapping_.program;
+    Candidate c;
+    c.rows = rows;
+    c.columns = columns;
+    c.channels = channels;
+    c.channels_outer = channels_outer;
+    c.slice_channels = slicing_.outputs;
+    const Cut row_cut(p.rows, rows);
+    const Cut column_cut(p.columns, columns);
+    const Cut channel_cut(p.channels, channels);
+    uint64_t inputs = 0;
+    uint64_t residual = 0;
+    for (int y = 0; y < 2; ++y) {
+      for (int x = 0; x < 2; ++x) {
+        const uint64_t maps = row_cut.count[y] * column_cut.count[x];
+        if (maps == 0) continue;
+        inputs += maps * input_rows(row_cut.size[y]) * input_columns(column_cut.size[x]) *
+                  p.input_pixel_bytes;
+        residual += maps * residual_tile_bytes(row_cut.size[y], column_cut.size[x], p.channels);
+        for (int k = 0; k < 2; ++k) {
+          if (channel_cut.count[k] == 0) continue;
+          c.compute_cycles += maps * channel_cut.count[k] *
+                              run_cycles(row_cut.size[y], column_cut.size[x], channel_cut.size[k]);
+        }
+      }
+    }
+
+    const uint64_t maps = row_cut.tiles() * column_cut.tiles();
+    const uint64_t weights =
+        uint64_t{p.channels} * (p.weight_channel_bytes + sizeof(abi::ChannelParameters));
     // A tile that is still in its slot is not loaded again.
-    const uint64_t weight_passes = channels_outer || channel_tiles == 1 ? 1 : row_tiles;
+    const uint64_t weight_passes = channels_outer || channel_cut.tiles() == 1 ? 1 : maps;
     const uint64_t input_passes =
-        (channels_outer && row_tiles > 1) || residual_ ? channel_tiles : 1;
+        (channels_outer && maps > 1) || residual_ ? channel_cut.tiles() : 1;
     const uint64_t outputs = uint64_t{p.rows} * p.columns * pixel_bytes(p.channels, out_.bits);
-    c.traffic = weights * weight_passes + inputs * input_passes + residual + outputs;
-
-    const double bytes_per_cycle = std::min(
-        static_cast<double>(chip_.noc.width_bytes),
-        chip_.dram.bus_bytes * chip_.dram.data_rate_mtps / chip_.clock_mhz * chip_.dram.channels);
-    const auto transfer = static_cast<uint64_t>(static_cast<double>(c.traffic) / bytes_per_cycle);
-    // The first load and the last store have nothing to hide behind.
-    const uint64_t edges = static_cast<uint64_t>(
-        static_cast<double>(input_tile_bytes(rows) + channels * p.weight_channel_bytes +
-                            output_bytes(rows, channels)) /
-        bytes_per_cycle);
-    c.cycles = std::max({c.compute, transfer, steps * kHostCyclesPerStep}) + edges;
+    c.traffic_bytes = weights * weight_passes + inputs * input_passes + residual + outputs;
+    c.transfer_cycles = transfer_cycles(c.traffic_bytes);
+    c.edge_cycles = transfer_cycles(input_tile_bytes(rows, columns) + weight_bytes(channels) +
+                                    output_bytes(rows, columns, channels));
+    c.host_cycles = maps * channel_cut.tiles() * kHostCyclesPerStep;
     return c;
+  }
+
+  uint64_t transfer_cycles(uint64_t bytes) const {
+    const double bytes_per_cycle =
+        std::min(static_cast<double>(chip_.noc.width_bytes), dram_bytes_per_cycle(chip_));
+    return static_cast<uint64_t>(static_cast<double>(bytes) / bytes_per_cycle);
   }
 
   void apply(const Candidate& best) {
     abi::LayerProgram& p = mapping_.program;
+    set_strides(best.columns);
     p.rows_per_tile = best.rows;
+    p.columns_per_tile = best.columns;
     p.channels_per_tile = best.channels;
     p.channels_outer = best.channels_outer ? 1 : 0;
-    p.residual_slot_offset = round_up(static_cast<uint32_t>(input_tile_bytes(best.rows)), 64);
+    p.residual_slot_offset =
+        round_up(static_cast<uint32_t>(input_tile_bytes(best.rows, best.columns)), 64);
     p.config.output_pixel_pitch = pixel_bytes(best.channels, out_.bits);
-    p.config.output_row_pitch = p.config.output_pixel_pitch * p.columns;
+    p.config.output_row_pitch = p.config.output_pixel_pitch * best.columns;
     if (residual_) {
       p.config.residual_pixel_pitch = pixel_bytes(best.channels, residual_->bits);
-      p.config.residual_row_pitch =
-          p.config.residual_pixel_pitch * static_cast<uint32_t>(conv_width_);
+      p.config.residual_row_pitch = p.config.residual_pixel_pitch *
+                                    ((best.columns - 1) * p.config.pool_stride_x + p.config.pool_w);
     }
-    mapping_.compute_cycles = best.compute;
-    mapping_.traffic_bytes = best.traffic;
-    mapping_.estimated_cycles = best.cycles;
   }
 
   const FusedLayer& layer_;
   const graph::IntegerLayer& conv_;
   const chip::Chip& chip_;
+  const Slicing slicing_;
   graph::IntegerTensor in_, out_;
   std::optional<graph::IntegerTensor> residual_;
   graph::Window pool_;
   int64_t conv_width_ = 0;
+  uint64_t bank_steps_ = 0;  ///< cycles that the banks need for a group of pixels
   Mapping mapping_;
 };
 
+/// As many groups as fill the array's rows, all slices alike and at whole bytes; none if that is
+/// one slice or cannot be.
+Slicing slicing_of(const FusedLayer& layer, const graph::IntegerNetwork& net,
+                   const chip::Chip& chip) {
+  const graph::IntegerLayer& conv = layer.convolution;
+  const auto groups = static_cast<uint32_t>(conv.groups);
+  if (groups == 1) return {};
+  const graph::IntegerTensor& in = net.tensors[static_cast<size_t>(layer.input)];
+  const graph::IntegerTensor& out = net.tensors[static_cast<size_t>(layer.output)];
+  const auto inputs = static_cast<uint32_t>(in.channels) / groups;
+  const uint32_t outputs = static_cast<uint32_t>(conv.bias.size()) / groups;
+  const auto whole = [](uint32_t channels, int bits) {
+    return channels * static_cast<uint32_t>(bits) % 8 == 0;
+  };
+  for (uint32_t taken = std::min(std::max(1U, chip.npu.rows / outputs), groups / 2); taken > 0;
+       --taken) {
+    const bool residual_whole =
+        layer.residual < 0 ||
+        whole(taken * outputs, net.tensors[static_cast<size_t>(layer.residual)].bits);
+    if (groups % taken == 0 && whole(taken * inputs, in.bits) && whole(taken * outputs, out.bits) &&
+        residual_whole) {
+      return {taken * outputs, taken * inputs};
+    }
+  }
+  return {};
+}
+
 }  // namespace
+
+uint64_t Candidate::cycles() const {
+  return std::max({compute_cycles, transfer_cycles, host_cycles}) + edge_cycles;
+}
+
+const char* bound_of(const Candidate& c, const chip::Chip& chip) {
+  if (c.compute_cycles >= std::max(c.transfer_cycles, c.host_cycles)) return "compute";
+  if (c.host_cycles >= c.transfer_cycles) return "host";
+  return dram_bytes_per_cycle(chip) < chip.noc.width_bytes ? "DRAM" : "NoC";
+}
 
 Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
                   const chip::Chip& chip) {
-  return Mapper(layer, network, chip).run();
+  const auto dense = [&] { return Mapper(layer, network, chip, {}).run(); };
+  const Slicing slicing = slicing_of(layer, network, chip);
+  if (slicing.outputs == 0) return dense();
+  std::optional<Mapping> sliced;
+  try {
+    sliced = Mapper(layer, network, chip, slicing).run();
+  } catch (const std::runtime_error&) {
+    return dense();
+  }
+  try {
+    const Mapping other = dense();
+    if (other.best.cycles() < sliced->best.cycles()) return other;
+    if (other.best.cycles() > sliced->best.cycles() &&
+        (!sliced->second || other.best.cycles() < sliced->second->cycles())) {
+      sliced->second = other.best;
+    }
+  } catch (const std::runtime_error&) {
+    // A dense reduction does not fit.
+  }
+  return *sliced;
 }
 
 }  // namespace tessera::deploy

@@ -3,6 +3,7 @@
 /// How a fused layer runs on the array: segments of the reduction, tiles, loop order.
 
 #include <cstdint>
+#include <optional>
 
 #include "abi/image.hpp"
 #include "chip/chip.hpp"
@@ -14,18 +15,38 @@ namespace tessera::deploy {
 /// Cycles of firmware for the commands of one tile, as the search assumes them.
 constexpr uint64_t kHostCyclesPerStep = 1000;
 
+/// A way to cut a layer, and what it takes.
+struct Candidate {
+  uint32_t rows = 0;  ///< of a tile
+  uint32_t columns = 0;
+  uint32_t channels = 0;
+  bool channels_outer = false;
+  uint32_t slice_channels = 0;   ///< output channels of a slice; 0: the reduction is dense
+  uint64_t compute_cycles = 0;   ///< of the array, over the layer
+  uint64_t transfer_cycles = 0;  ///< of the narrower of NoC and DRAM
+  uint64_t host_cycles = 0;      ///< of the firmware, for the commands
+  uint64_t edge_cycles = 0;      ///< first load and last store, which nothing hides
+  uint64_t traffic_bytes = 0;    ///< between DRAM and scratchpads
+
+  uint64_t cycles() const;  ///< the longest of the three, and the edges
+};
+
 struct Mapping {
   Segments segments;
   int lanes = 1;
-  uint64_t steps = 0;              ///< array steps of one output tile
-  abi::LayerProgram program = {};  ///< everything but names, offsets in the image and DRAM places
-  uint64_t compute_cycles = 0;     ///< of the whole layer, without bank conflicts
-  uint64_t traffic_bytes = 0;      ///< between DRAM and scratchpads
-  uint64_t estimated_cycles = 0;   ///< what the search minimised
+  uint64_t steps = 0;               ///< array steps of one output tile
+  abi::LayerProgram program = {};   ///< everything but names, offsets in the image and DRAM places
+  uint64_t macs = 0;                ///< of the layer's definition, padding included
+  Candidate best;                   ///< what the search chose: the fewest cycles
+  std::optional<Candidate> second;  ///< the next best, with more cycles
 };
 
-/// Searches tile sizes and loop order for the fewest estimated cycles. Throws std::runtime_error
-/// that names layer, resource and shortage if even the smallest tile does not fit.
+/// "compute", "host", or the narrower of "DRAM" and "NoC".
+const char* bound_of(const Candidate& candidate, const chip::Chip& chip);
+
+/// Searches tile sizes, loop order and, for grouped convolutions, slices (see
+/// abi::ComputeConfig) for the fewest estimated cycles. Throws std::runtime_error that names layer,
+/// resource and shortage if even the smallest tile does not fit.
 Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
                   const chip::Chip& chip);
 

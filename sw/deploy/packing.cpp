@@ -68,11 +68,10 @@ std::vector<uint8_t> pack_weights(const graph::IntegerLayer& conv,
                                   const graph::IntegerTensor& input, const Segments& segments,
                                   int lanes, uint32_t channel_bytes) {
   const graph::Window& w = conv.window;
-  const int64_t channels_in = input.channels;
   const int64_t taps = w.kernel_h * w.kernel_w;
   const auto outputs = static_cast<int64_t>(conv.bias.size());
-  const int64_t per_pixel = pixel_elements(channels_in, input.bits);
-  const int64_t group_inputs = channels_in / conv.groups;
+  const int64_t per_pixel = segments.pixel_elements;
+  const int64_t group_inputs = input.channels / conv.groups;
   const int64_t group_outputs = outputs / conv.groups;
 
   // A segment is a run of kernel taps, each tap the elements of one input pixel.
@@ -82,7 +81,8 @@ std::vector<uint8_t> pack_weights(const graph::IntegerLayer& conv,
   std::vector<uint8_t> bytes(static_cast<size_t>(outputs) * channel_bytes);
   for (int64_t k = 0; k < outputs; ++k) {
     uint8_t* stream = bytes.data() + k * channel_bytes;
-    const int64_t first_input = k / group_outputs * group_inputs;
+    const int64_t slice = segments.slice_outputs == 0 ? 0 : k / segments.slice_outputs;
+    const int64_t first_input = k / group_outputs * group_inputs - slice * segments.slice_inputs;
     for (int64_t c = 0; c < group_inputs; ++c) {
       for (int64_t tap = 0; tap < taps; ++tap) {
         const int weight = conv.weights[static_cast<size_t>((k * group_inputs + c) * taps + tap)];

@@ -32,7 +32,11 @@ std::vector<int32_t> unpack_activations(const graph::IntegerTensor& format, cons
 struct Segments {
   uint32_t count_y = 1;
   uint32_t count_x = 1;
-  uint32_t elements = 1;  ///< of one segment, with the elements that fill pixels
+  uint32_t elements = 1;        ///< of one segment, with the elements that fill pixels
+  uint32_t pixel_elements = 1;  ///< of them, of one input pixel
+  /// Output channels of a slice, and the input channels that it reads; 0: one slice reads all.
+  uint32_t slice_outputs = 0;
+  uint32_t slice_inputs = 0;
 };
 
 /// The operand streams of all output channels: for each segment the steps of L lanes, then zeros

@@ -38,31 +38,49 @@ void LayerRunner::run(uint32_t index, const abi::LayerProgram& layer, const Tens
   bases_ = &bases;
   tag_ = abi::make_tag(index, 0);
   loaded_row_ = -1;
+  loaded_column_ = -1;
   loaded_channel_ = -1;
 
   abi::CommandHeader configure;
   configure.opcode = Opcode::kConfigure;
   npu_.push(Engine::kCompute, configure, tag_, layer.config);
 
-  const uint32_t outer_end = layer.channels_outer != 0 ? layer.channels : layer.rows;
-  const uint32_t inner_end = layer.channels_outer != 0 ? layer.rows : layer.channels;
-  const uint32_t outer_step =
-      layer.channels_outer != 0 ? layer.channels_per_tile : layer.rows_per_tile;
-  const uint32_t inner_step =
-      layer.channels_outer != 0 ? layer.rows_per_tile : layer.channels_per_tile;
-
-  for (uint32_t outer = 0; outer < outer_end; outer += outer_step) {
-    for (uint32_t inner = 0; inner < inner_end; inner += inner_step) {
-      Tile tile;
-      tile.row = layer.channels_outer != 0 ? inner : outer;
-      tile.channel = layer.channels_outer != 0 ? outer : inner;
-      tile.rows = min(layer.rows_per_tile, layer.rows - tile.row);
-      tile.channels = min(layer.channels_per_tile, layer.channels - tile.channel);
-      const bool last = outer + outer_step >= outer_end && inner + inner_step >= inner_end;
-      step(tile, last, notify_last);
-    }
+  Tile tile = tile_at(0, 0, 0);
+  for (bool last = false; !last;) {
+    Tile next = tile;
+    last = !advance(next);
+    step(tile, last, notify_last);
+    tile = next;
   }
   await_store_ = !notify_last;
+}
+
+LayerRunner::Tile LayerRunner::tile_at(uint32_t row, uint32_t column, uint32_t channel) const {
+  Tile tile;
+  tile.row = row;
+  tile.rows = min(layer_->rows_per_tile, layer_->rows - row);
+  tile.column = column;
+  tile.columns = min(layer_->columns_per_tile, layer_->columns - column);
+  tile.channel = channel;
+  tile.channels = min(layer_->channels_per_tile, layer_->channels - channel);
+  return tile;
+}
+
+/// To the next tile of the loop nest; false behind the last one.
+bool LayerRunner::advance(Tile& tile) const {
+  const auto next = [](uint32_t& at, uint32_t count, uint32_t end) {
+    at += count;
+    const bool inside = at < end;
+    if (!inside) at = 0;
+    return inside;
+  };
+  const bool outer = layer_->channels_outer != 0;
+  const bool inside = (!outer && next(tile.channel, tile.channels, layer_->channels)) ||
+                      next(tile.column, tile.columns, layer_->columns) ||
+                      next(tile.row, tile.rows, layer_->rows) ||
+                      (outer && next(tile.channel, tile.channels, layer_->channels));
+  tile = tile_at(tile.row, tile.column, tile.channel);
+  return inside;
 }
 
 void LayerRunner::step(const Tile& tile, bool last, bool notify_last) {
@@ -77,8 +95,9 @@ void LayerRunner::load(const Tile& tile) {
   const bool has_residual = layer_->config.residual_bits != 0;
   const bool new_weights = loaded_channel_ != static_cast<int32_t>(tile.channel);
   // The residual tile shares the activation slot, so a new channel tile brings both anew.
-  const bool new_rows =
-      loaded_row_ != static_cast<int32_t>(tile.row) || (has_residual && new_weights);
+  const bool new_rows = loaded_row_ != static_cast<int32_t>(tile.row) ||
+                        loaded_column_ != static_cast<int32_t>(tile.column) ||
+                        (has_residual && new_weights);
   uint32_t wait = step_ >= 2 ? bit(Engine::kCompute) : 0;
   if (new_weights) {
     weight_slot_ ^= 1;
@@ -90,9 +109,10 @@ void LayerRunner::load(const Tile& tile) {
   if (new_rows) {
     activation_slot_ ^= 1;
     loaded_row_ = static_cast<int32_t>(tile.row);
+    loaded_column_ = static_cast<int32_t>(tile.column);
     if (await_store_) wait |= bit(Engine::kStore);
     await_store_ = false;
-    push_load(activations(tile), wait, !has_residual);
+    load_activations(tile, wait, !has_residual);
     if (has_residual) push_load(residual(tile), 0, true);
   }
   // A step whose operands are all there already still takes and gives its tokens.
@@ -119,30 +139,73 @@ abi::Transfer LayerRunner::parameters(const Tile& tile) const {
                 abi::kLocalParameters + weight_slot_ * half_parameters_, tile.channels * kBytes);
 }
 
-abi::Transfer LayerRunner::activations(const Tile& tile) const {
+void LayerRunner::load_activations(const Tile& tile, uint32_t wait_mask, bool last_of_step) {
   const abi::LayerProgram& l = *layer_;
-  const int32_t first =
-      static_cast<int32_t>(tile.row * l.input_row_step) - static_cast<int32_t>(l.pad_top);
-  const int32_t end =
-      first + static_cast<int32_t>((tile.rows - 1) * l.input_row_step + l.input_row_window);
-  const auto rows = static_cast<int32_t>(l.input_rows);
-  const int32_t from = clamp(first, 0, rows);
-  const int32_t to = clamp(end, from, rows);
+  const auto extent = [](uint32_t at, uint32_t count, uint32_t step, uint32_t window, uint32_t pad,
+                         uint32_t size) {
+    const int32_t first = static_cast<int32_t>(at * step) - static_cast<int32_t>(pad);
+    const int32_t end = first + static_cast<int32_t>((count - 1) * step + window);
+    const int32_t from = clamp(first, 0, static_cast<int32_t>(size));
+    const int32_t to = clamp(end, from, static_cast<int32_t>(size));
+    return Extent{static_cast<uint32_t>(from), static_cast<uint32_t>(to - from),
+                  static_cast<uint32_t>(from - first), static_cast<uint32_t>(end - to)};
+  };
+  const Extent rows =
+      extent(tile.row, tile.rows, l.input_row_step, l.input_row_window, l.pad_top, l.input_rows);
+  const Extent columns = extent(tile.column, tile.columns, l.input_column_step,
+                                l.input_column_window, l.pad_left, l.input_columns);
+  const uint32_t row_bytes = l.input_columns * l.input_pixel_bytes;
 
   abi::Transfer t = {};
   t.dram_address = bases_->space[static_cast<uint32_t>(l.input_space)] + l.input_offset +
-                   static_cast<uint32_t>(from) * l.input_row_bytes;
+                   rows.from * row_bytes + columns.from * l.input_pixel_bytes;
   t.local_address = abi::kLocalActivations + activation_slot_ * half_activations_;
-  t.x_bytes = l.input_row_bytes;
-  t.y_count = static_cast<uint32_t>(to - from);
+  if (l.local_pixel_pitch != l.input_pixel_bytes) {
+    return load_pixels(rows, columns, t, wait_mask, last_of_step);
+  }
+  t.x_bytes = columns.count * l.input_pixel_bytes;
+  t.y_count = rows.count;
   t.z_count = 1;
-  t.y_dram_stride = static_cast<int32_t>(l.input_row_bytes);
+  t.y_dram_stride = static_cast<int32_t>(row_bytes);
   t.y_local_stride = static_cast<int32_t>(l.local_row_pitch);
-  t.pad_left = static_cast<uint16_t>(l.pad_left_bytes);
-  t.pad_right = static_cast<uint16_t>(l.pad_right_bytes);
-  t.pad_top = static_cast<uint16_t>(from - first);
-  t.pad_bottom = static_cast<uint16_t>(end - to);
-  return t;
+  t.pad_left = static_cast<uint16_t>(columns.before * l.input_pixel_bytes);
+  t.pad_right = static_cast<uint16_t>(columns.after * l.input_pixel_bytes);
+  t.pad_top = static_cast<uint16_t>(rows.before);
+  t.pad_bottom = static_cast<uint16_t>(rows.after);
+  push_load(t, wait_mask, last_of_step);
+}
+
+/// Rows of pixels that lie local_pixel_pitch apart: planes of rows of one pixel. Padded rows are
+/// transfers of their own.
+void LayerRunner::load_pixels(const Extent& rows, const Extent& columns, abi::Transfer body,
+                              uint32_t wait_mask, bool last_of_step) {
+  const abi::LayerProgram& l = *layer_;
+  body.x_bytes = l.input_pixel_bytes;
+  body.y_count = columns.count;
+  body.z_count = rows.count;
+  body.y_dram_stride = static_cast<int32_t>(l.input_pixel_bytes);
+  body.z_dram_stride = static_cast<int32_t>(l.input_columns * l.input_pixel_bytes);
+  body.y_local_stride = static_cast<int32_t>(l.local_pixel_pitch);
+  body.z_local_stride = static_cast<int32_t>(l.local_row_pitch);
+  body.pad_top = static_cast<uint16_t>(columns.before);
+  body.pad_bottom = static_cast<uint16_t>(columns.after);
+
+  abi::Transfer zeros = body;
+  zeros.y_count = 0;
+  zeros.pad_top = static_cast<uint16_t>(columns.before + columns.count + columns.after);
+  zeros.pad_bottom = 0;
+  if (rows.before != 0) {
+    zeros.z_count = rows.before;
+    push_load(zeros, wait_mask, false);
+    wait_mask = 0;
+  }
+  body.local_address += rows.before * l.local_row_pitch;
+  push_load(body, wait_mask, last_of_step && rows.after == 0);
+  if (rows.after != 0) {
+    zeros.z_count = rows.after;
+    zeros.local_address = body.local_address + rows.count * l.local_row_pitch;
+    push_load(zeros, 0, last_of_step);
+  }
 }
 
 abi::Transfer LayerRunner::residual(const Tile& tile) const {
@@ -151,11 +214,12 @@ abi::Transfer LayerRunner::residual(const Tile& tile) const {
   abi::Transfer t = {};
   t.dram_address = bases_->space[static_cast<uint32_t>(l.residual_space)] + l.residual_offset +
                    tile.row * c.pool_stride_y * l.residual_row_bytes +
+                   tile.column * c.pool_stride_x * l.residual_pixel_bytes +
                    tile.channel * c.residual_bits / 8;
   t.local_address =
       abi::kLocalActivations + activation_slot_ * half_activations_ + l.residual_slot_offset;
   t.x_bytes = (tile.channels * c.residual_bits + 7) / 8;
-  t.y_count = l.residual_row_bytes / l.residual_pixel_bytes;
+  t.y_count = (tile.columns - 1) * c.pool_stride_x + c.pool_w;
   t.z_count = (tile.rows - 1) * c.pool_stride_y + c.pool_h;
   t.y_dram_stride = static_cast<int32_t>(l.residual_pixel_bytes);
   t.z_dram_stride = static_cast<int32_t>(l.residual_row_bytes);
@@ -171,12 +235,16 @@ void LayerRunner::compute(const Tile& tile) {
   r.parameter_address = abi::kLocalParameters + weight_slot_ * half_parameters_;
   r.output_address = abi::kLocalOutputs + (step_ & 1) * half_outputs_;
   r.residual_address = r.activation_address + layer_->residual_slot_offset;
+  if (layer_->config.slice_channels != 0) {
+    r.activation_address +=
+        tile.channel / layer_->config.slice_channels * layer_->config.slice_stride;
+  }
   r.channel_first = tile.channel;
   r.channel_count = tile.channels;
   r.y_first = tile.row;
   r.y_count = tile.rows;
-  r.x_first = 0;
-  r.x_count = layer_->columns;
+  r.x_first = tile.column;
+  r.x_count = tile.columns;
 
   abi::CommandHeader header;
   header.opcode = Opcode::kRun;
@@ -191,10 +259,11 @@ void LayerRunner::store(const Tile& tile, bool last, bool notify_last) {
   const abi::ComputeConfig& c = l.config;
   abi::Transfer t = {};
   t.dram_address = bases_->space[static_cast<uint32_t>(l.output_space)] + l.output_offset +
-                   tile.row * l.output_row_bytes + tile.channel * c.output_bits / 8;
+                   tile.row * l.output_row_bytes + tile.column * l.output_pixel_bytes +
+                   tile.channel * c.output_bits / 8;
   t.local_address = abi::kLocalOutputs + (step_ & 1) * half_outputs_;
   t.x_bytes = (tile.channels * c.output_bits + 7) / 8;
-  t.y_count = l.columns;
+  t.y_count = tile.columns;
   t.z_count = tile.rows;
   t.y_dram_stride = static_cast<int32_t>(l.output_pixel_bytes);
   t.z_dram_stride = static_cast<int32_t>(l.output_row_bytes);

@@ -35,15 +35,29 @@ class LayerRunner {
   struct Tile {
     uint32_t row = 0;
     uint32_t rows = 0;
+    uint32_t column = 0;
+    uint32_t columns = 0;
     uint32_t channel = 0;
     uint32_t channels = 0;
   };
 
+  /// Input rows or columns that a tile reads, and how many of them are padding.
+  struct Extent {
+    uint32_t from;    ///< first one that exists
+    uint32_t count;   ///< that exist
+    uint32_t before;  ///< of padding
+    uint32_t after;
+  };
+
+  Tile tile_at(uint32_t row, uint32_t column, uint32_t channel) const;
+  bool advance(Tile& tile) const;
   void step(const Tile& tile, bool last, bool notify_last);
   void load(const Tile& tile);
   abi::Transfer weights(const Tile& tile) const;
   abi::Transfer parameters(const Tile& tile) const;
-  abi::Transfer activations(const Tile& tile) const;
+  void load_activations(const Tile& tile, uint32_t wait_mask, bool last_of_step);
+  void load_pixels(const Extent& rows, const Extent& columns, abi::Transfer body,
+                   uint32_t wait_mask, bool last_of_step);
   abi::Transfer residual(const Tile& tile) const;
   void push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step);
   void compute(const Tile& tile);
@@ -60,7 +74,8 @@ class LayerRunner {
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;
   const TensorBases* bases_ = nullptr;
-  int32_t loaded_row_ = -1;      ///< first row of the activation tile in the slot
+  int32_t loaded_row_ = -1;  ///< first row and column of the activation tile in the slot
+  int32_t loaded_column_ = -1;
   int32_t loaded_channel_ = -1;  ///< first channel of the weight tile in the slot
 };
 

@@ -76,12 +76,15 @@ ImageContents small_contents() {
     l.columns = 3;
     l.channels = 4;
     l.rows_per_tile = 2;
+    l.columns_per_tile = 3;
     l.channels_per_tile = 4;
     l.input_space = i == 0 ? abi::TensorSpace::kInput : abi::TensorSpace::kArena;
     l.output_space = i == 0 ? abi::TensorSpace::kArena : abi::TensorSpace::kOutput;
     l.input_rows = 2;
-    l.input_row_bytes = 12;
+    l.input_columns = 3;
+    l.input_pixel_bytes = l.local_pixel_pitch = 4;
     l.input_row_step = l.input_row_window = 1;
+    l.input_column_step = l.input_column_window = 1;
     l.local_row_pitch = 12;
     l.output_pixel_bytes = 4;
     l.output_row_bytes = 12;

@@ -27,42 +27,63 @@ chip::Chip small_chip(uint32_t activation_bytes, uint32_t weight_bytes, uint32_t
   return chip;
 }
 
-/// One tile, with the bytes that the firmware moves for it.
+/// One tile, with the bytes that it takes in the scratchpads.
 struct Tile {
-  uint32_t rows = 0, channels = 0;
+  uint32_t rows = 0, columns = 0, channels = 0;
   uint64_t input_bytes = 0, residual_bytes = 0, weight_bytes = 0, output_bytes = 0;
-  bool loads_weights = false, loads_rows = false;
+  uint64_t input_traffic = 0;  ///< without what lies between pixels
+  bool loads_weights = false, loads_map = false;
 };
 
 uint64_t packed_bytes(uint64_t elements, int bits) {
   return (elements * static_cast<uint64_t>(bits) + 7) / 8;
 }
 
-/// The tiles of a layer, cut as abi/image.hpp says.
-std::vector<Tile> tiles_of(const abi::LayerProgram& p, uint32_t rows_per_tile,
-                           uint32_t channels_per_tile, bool channels_outer) {
+/// How a layer is cut.
+struct Cut {
+  uint32_t rows, columns, channels;
+  bool channels_outer;
+};
+
+Cut cut_of(const abi::LayerProgram& p) {
+  return {p.rows_per_tile, p.columns_per_tile, p.channels_per_tile, p.channels_outer != 0};
+}
+
+Tile tile_of(const abi::LayerProgram& p, const Cut& cut, uint32_t y, uint32_t x, uint32_t k) {
   const abi::ComputeConfig& c = p.config;
-  const uint32_t row_tiles = (p.rows + rows_per_tile - 1) / rows_per_tile;
-  const uint32_t channel_tiles = (p.channels + channels_per_tile - 1) / channels_per_tile;
+  Tile t;
+  t.rows = std::min(cut.rows, p.rows - y * cut.rows);
+  t.columns = std::min(cut.columns, p.columns - x * cut.columns);
+  t.channels = std::min(cut.channels, p.channels - k * cut.channels);
+  const uint64_t input_pixels =
+      ((t.rows - 1) * uint64_t{p.input_row_step} + p.input_row_window) *
+      ((t.columns - 1) * uint64_t{p.input_column_step} + p.input_column_window);
+  t.input_bytes = input_pixels * p.local_pixel_pitch;
+  t.input_traffic = input_pixels * p.input_pixel_bytes;
+  const uint64_t residual_pixels = ((t.rows - 1) * uint64_t{c.pool_stride_y} + c.pool_h) *
+                                   ((t.columns - 1) * uint64_t{c.pool_stride_x} + c.pool_w);
+  t.residual_bytes = residual_pixels * packed_bytes(t.channels, c.residual_bits);
+  t.weight_bytes = uint64_t{t.channels} * p.weight_channel_bytes;
+  t.output_bytes = uint64_t{t.rows} * t.columns * packed_bytes(t.channels, c.output_bits);
+  return t;
+}
+
+/// The tiles of a layer in their order, cut as abi/image.hpp says.
+std::vector<Tile> tiles_of(const abi::LayerProgram& p, const Cut& cut) {
+  const uint32_t row_tiles = (p.rows + cut.rows - 1) / cut.rows;
+  const uint32_t column_tiles = (p.columns + cut.columns - 1) / cut.columns;
+  const uint32_t channel_tiles = (p.channels + cut.channels - 1) / cut.channels;
+  const uint32_t maps = row_tiles * column_tiles;
   std::vector<Tile> tiles;
-  int64_t row_in_slot = -1, channel_in_slot = -1;
-  for (uint32_t i = 0; i < row_tiles * channel_tiles; ++i) {
-    const uint32_t row = channels_outer ? i % row_tiles : i / channel_tiles;
-    const uint32_t channel = channels_outer ? i / row_tiles : i % channel_tiles;
-    Tile t;
-    t.rows = std::min(rows_per_tile, p.rows - row * rows_per_tile);
-    t.channels = std::min(channels_per_tile, p.channels - channel * channels_per_tile);
+  int64_t map_in_slot = -1, channel_in_slot = -1;
+  for (uint32_t i = 0; i < maps * channel_tiles; ++i) {
+    const uint32_t map = cut.channels_outer ? i % maps : i / channel_tiles;
+    const uint32_t channel = cut.channels_outer ? i / maps : i % channel_tiles;
+    Tile t = tile_of(p, cut, map / column_tiles, map % column_tiles, channel);
     t.loads_weights = channel != channel_in_slot;
-    t.loads_rows = row != row_in_slot || (t.loads_weights && c.residual_bits != 0);
-    row_in_slot = row;
+    t.loads_map = map != map_in_slot || (t.loads_weights && p.config.residual_bits != 0);
+    map_in_slot = map;
     channel_in_slot = channel;
-    t.input_bytes =
-        ((t.rows - 1) * uint64_t{p.input_row_step} + p.input_row_window) * p.local_row_pitch;
-    const uint64_t residual_pixels =
-        ((t.rows - 1) * uint64_t{c.pool_stride_y} + c.pool_h) * c.convolution_width;
-    t.residual_bytes = residual_pixels * packed_bytes(t.channels, c.residual_bits);
-    t.weight_bytes = uint64_t{t.channels} * p.weight_channel_bytes;
-    t.output_bytes = uint64_t{t.rows} * p.columns * packed_bytes(t.channels, c.output_bits);
     tiles.push_back(t);
   }
   return tiles;
@@ -100,14 +121,14 @@ std::optional<Mapping> try_map(const FusedLayer& layer, const graph::IntegerNetw
 }
 
 TEST(Mapping, every_tile_fits_half_of_each_scratchpad) {
-  int mapped = 0, tiled = 0;
+  int mapped = 0, tiled = 0, sliced = 0, split_rows = 0;
   for (const uint32_t kib : {2U, 4U, 8U}) {
     const auto chip = small_chip(kib * 1024, kib * 1024, kib * 512, kib * 128);
     for_random_layers(kib * 100, [&](const FusedLayer& layer, const graph::IntegerNetwork& net) {
       const auto mapping = try_map(layer, net, chip);
       if (!mapping) return;
       const abi::LayerProgram& p = mapping->program;
-      const auto tiles = tiles_of(p, p.rows_per_tile, p.channels_per_tile, p.channels_outer != 0);
+      const auto tiles = tiles_of(p, cut_of(p));
       ++mapped;
       tiled += tiles.size() > 1 ? 1 : 0;
       for (const Tile& tile : tiles) {
@@ -119,13 +140,32 @@ TEST(Mapping, every_tile_fits_half_of_each_scratchpad) {
                   std::max<uint64_t>(chip.npu.scratchpads.activation_bytes / 2,
                                      layer.add ? 0 : p.residual_slot_offset));
       }
-      EXPECT_TRUE(p.channels_per_tile == p.channels || p.channels_per_tile % chip.npu.rows == 0);
       EXPECT_TRUE(p.channels_per_tile == p.channels ||
                   p.channels_per_tile * p.config.output_bits % 8 == 0);
+      if (p.config.slice_channels != 0) {
+        EXPECT_EQ(p.channels_per_tile % p.config.slice_channels, 0U);
+        EXPECT_EQ(p.channels % p.config.slice_channels, 0U);
+        ++sliced;
+      }
+      split_rows += p.columns_per_tile < p.columns ? 1 : 0;
     });
   }
   EXPECT_GT(mapped, 200);
   EXPECT_GT(tiled, 100);
+  EXPECT_GT(sliced, 10);
+  EXPECT_GT(split_rows, 3);
+}
+
+/// Of a tile: half of half of the array's rows and so on, as long as tiles start at whole bytes.
+uint32_t least_channels(const abi::LayerProgram& p) {
+  const abi::ComputeConfig& c = p.config;
+  if (c.slice_channels != 0) return c.slice_channels;
+  uint32_t channels = std::min(4U, p.channels);
+  while (channels % 2 == 0 && channels / 2 * c.output_bits % 8 == 0 &&
+         channels / 2 * c.residual_bits % 8 == 0) {
+    channels /= 2;
+  }
+  return channels;
 }
 
 TEST(Mapping, a_layer_that_does_not_fit_is_really_too_large) {
@@ -135,13 +175,14 @@ TEST(Mapping, a_layer_that_does_not_fit_is_really_too_large) {
     if (try_map(layer, net, chip)) return;
     ++refused;
     const Mapping roomy = map_layer(layer, net, small_chip(1 << 22, 1 << 22, 1 << 22, 1 << 22));
-    const auto tiles = tiles_of(roomy.program, 1, std::min(4U, roomy.program.channels), false);
-    EXPECT_FALSE(fits(tiles[0], chip.npu.scratchpads));
+    const Tile least =
+        tile_of(roomy.program, {1, 1, least_channels(roomy.program), false}, 0, 0, 0);
+    EXPECT_FALSE(fits(least, chip.npu.scratchpads));
   });
   EXPECT_GT(refused, 20);
 }
 
-/// A candidate by summing over its tiles, with full tiles standing for partial ones in the loads.
+/// A candidate by summing over its tiles.
 struct Cost {
   uint64_t compute = 0, traffic = 0, cycles = 0;
 };
@@ -149,15 +190,24 @@ struct Cost {
 Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& tiles) {
   const abi::LayerProgram& p = m.program;
   Cost cost;
+  // Of the first pixels of the first row, which stand for all.
+  abi::ComputeRun first = {};
+  first.y_count = 1;
+  first.x_count = std::min(p.columns_per_tile, chip.npu.columns);
+  const uint64_t bank_cycles =
+      chip::bank_demand(p.config, first, chip.npu.columns, chip.npu.scratchpads.banks)
+          .cycles.front();
   for (const Tile& t : tiles) {
     abi::ComputeRun run = {};
-    run.channel_count = t.channels;
     run.y_count = t.rows;
-    run.x_count = p.columns;
-    cost.compute +=
-        chip::run_cycles(chip::run_shape(p.config, run, chip.npu.rows, chip.npu.columns)).total;
+    run.x_count = t.columns;
+    const uint32_t slice = p.config.slice_channels == 0 ? t.channels : p.config.slice_channels;
+    run.channel_count = slice;
+    chip::RunShape shape = chip::run_shape(p.config, run, chip.npu.rows, chip.npu.columns);
+    if (p.config.slice_channels != 0) shape.steps = std::max(shape.steps, bank_cycles);
+    cost.compute += t.channels / slice * chip::run_cycles(shape).total;
     if (t.loads_weights) cost.traffic += t.weight_bytes + uint64_t{t.channels} * 8;
-    if (t.loads_rows) cost.traffic += tiles[0].input_bytes;
+    if (t.loads_map) cost.traffic += t.input_traffic;
   }
   cost.traffic += uint64_t{p.rows} * p.columns * packed_bytes(p.channels, p.config.output_bits);
   const double noc = chip.noc.width_bytes;
@@ -181,23 +231,27 @@ TEST(Mapping, the_search_finds_the_best_of_all_tiles_and_loop_orders) {
     const abi::LayerProgram& p = m->program;
     uint64_t best = ~uint64_t{0};
     int candidates = 0;
-    const uint32_t unit = std::min(4U, p.channels);
+    const uint32_t slice = p.config.slice_channels;
+    const uint32_t unit = slice != 0 ? slice : std::min(4U, p.channels_per_tile);
     for (uint32_t channels = unit; channels < p.channels + unit; channels += unit) {
       for (uint32_t rows = 1; rows <= p.rows; ++rows) {
         for (const bool outer : {false, true}) {
-          const auto tiles = tiles_of(p, rows, std::min(channels, p.channels), outer);
+          const auto tiles =
+              tiles_of(p, {rows, p.columns_per_tile, std::min(channels, p.channels), outer});
           if (!fits(tiles[0], chip.npu.scratchpads)) continue;
           best = std::min(best, cost_of(*m, chip, tiles).cycles);
           ++candidates;
         }
       }
     }
-    const Cost chosen =
-        cost_of(*m, chip, tiles_of(p, p.rows_per_tile, p.channels_per_tile, p.channels_outer != 0));
+    const Cost chosen = cost_of(*m, chip, tiles_of(p, cut_of(p)));
     EXPECT_EQ(chosen.cycles, best);
-    EXPECT_EQ(m->compute_cycles, chosen.compute);
-    EXPECT_EQ(m->traffic_bytes, chosen.traffic);
-    EXPECT_EQ(m->estimated_cycles, best);
+    EXPECT_EQ(m->best.compute_cycles, chosen.compute);
+    EXPECT_EQ(m->best.traffic_bytes, chosen.traffic);
+    EXPECT_EQ(m->best.cycles(), best);
+    if (m->second) {
+      EXPECT_GT(m->second->cycles(), best);
+    }
     searched += candidates > 4 ? 1 : 0;
   });
   EXPECT_GT(searched, 30);
@@ -217,19 +271,19 @@ std::string shortage_of(const graph::IntegerNetwork& original, const chip::Chip&
 TEST(Mapping, what_does_not_fit_names_layer_scratchpad_and_missing_bytes) {
   NetworkBuilder b(16, 8, 6);
   b.conv(0, 12, 3);
-  // The smallest tile needs 3 padded input rows of 8 pixels of 16 bytes, 4 channels of 9 * 16
-  // weights, a row of 6 pixels of 4 bytes, and 4 parameters of 8 bytes.
-  const auto enough = small_chip(2 * 384, 2 * 576, 2 * 24, 2 * 32);
+  // The smallest tile needs 3x3 input pixels of 16 bytes, 1 channel of 9 * 16 weights, a pixel of 1
+  // byte, and 1 parameter of 8 bytes.
+  const auto enough = small_chip(2 * 144, 2 * 144, 2 * 1, 2 * 8);
   EXPECT_EQ(shortage_of(b.net, enough), "it fits");
   const struct {
     chip::Chip chip;
     const char* resource;
     const char* need;
   } cases[] = {
-      {small_chip(2 * 383, 2 * 576, 2 * 24, 2 * 32), "activation scratchpad", "needs 384 bytes"},
-      {small_chip(2 * 384, 2 * 575, 2 * 24, 2 * 32), "weight scratchpad", "needs 576 bytes"},
-      {small_chip(2 * 384, 2 * 576, 2 * 23, 2 * 32), "output scratchpad", "needs 24 bytes"},
-      {small_chip(2 * 384, 2 * 576, 2 * 24, 2 * 31), "parameter scratchpad", "needs 32 bytes"},
+      {small_chip(2 * 143, 2 * 144, 2 * 1, 2 * 8), "activation scratchpad", "needs 144 bytes"},
+      {small_chip(2 * 144, 2 * 143, 2 * 1, 2 * 8), "weight scratchpad", "needs 144 bytes"},
+      {small_chip(2 * 144, 2 * 144, 2 * 0, 2 * 8), "output scratchpad", "needs 1 bytes"},
+      {small_chip(2 * 144, 2 * 144, 2 * 1, 2 * 7), "parameter scratchpad", "needs 8 bytes"},
   };
   for (const auto& c : cases) {
     const std::string message = shortage_of(b.net, c.chip);

@@ -121,15 +121,18 @@ std::vector<uint8_t> scratchpad_of(const Case& c) {
   for (uint64_t i = 0; i < packed.size() * 8; ++i) {
     if (i % (pixel * 8) >= used) packed[i / 8] = static_cast<uint8_t>(packed[i / 8] | 1U << i % 8);
   }
-  const uint64_t row = pixel * static_cast<uint64_t>(c.in().width);
   const auto rows = static_cast<uint64_t>(c.in().height);
+  const auto columns = static_cast<uint64_t>(c.in().width);
   const auto bottom = static_cast<uint64_t>(c.conv().window.pad_bottom);
   std::vector<uint8_t> local((p.pad_top + rows + bottom) * p.local_row_pitch);
+  const uint64_t local_columns = p.local_row_pitch / p.local_pixel_pitch;
   for (uint64_t y = 0; y < rows; ++y) {
-    const auto from = packed.begin() + static_cast<std::ptrdiff_t>(y * row);
-    std::copy(from, from + static_cast<std::ptrdiff_t>(row),
-              local.begin() + static_cast<std::ptrdiff_t>((p.pad_top + y) * p.local_row_pitch +
-                                                          p.pad_left_bytes));
+    for (uint64_t x = 0; x < columns && p.pad_left + x < local_columns; ++x) {
+      std::copy_n(
+          packed.begin() + static_cast<std::ptrdiff_t>((y * columns + x) * pixel), pixel,
+          local.begin() + static_cast<std::ptrdiff_t>((p.pad_top + y) * p.local_row_pitch +
+                                                      (p.pad_left + x) * p.local_pixel_pitch));
+    }
   }
   return local;
 }
@@ -145,8 +148,9 @@ int64_t walk(const abi::ComputeConfig& c, uint32_t stream_bytes,
   uint64_t step = 0;
   for (uint64_t j = 0; j < c.segments_y; ++j) {
     for (uint64_t i = 0; i < c.segments_x; ++i) {
+      const uint64_t slice = c.slice_channels == 0 ? 0 : n / c.slice_channels;
       const uint64_t run = v * c.pixel_stride_y + u * c.pixel_stride_x + j * c.segment_stride_y +
-                           i * c.segment_stride_x;
+                           i * c.segment_stride_x + slice * c.slice_stride;
       for (uint32_t s = 0; s < steps_of_run; ++s, ++step) {
         for (uint32_t lane = 0; lane < lanes; ++lane) {
           const uint64_t weight_bit = n * stream_bytes * 8 + (step * lanes + lane) * c.weight_bits;

@@ -227,11 +227,13 @@ TEST_P(ClusterError, what_the_array_or_output_path_cannot_do_is_illegal) {
       {"no elements", 3, [](auto& c) { c.segment_elements = 0; }},
       {"endless reduction", 3, [](auto& c) { c.segments_y = c.segments_x = 0x1'0000; }},
       {"no segments", 4, [](auto& c) { c.segments_y = 0; }},
-      {"window without pooling", 10, [](auto& c) { c.pool_w = 2; }},
-      {"pool stride", 11, [](auto& c) { c.pool_stride_y = 0; }},
-      {"clamp outside of the format", 17, [](auto& c) { c.high = 256; }},
-      {"low above high", 17, [](auto& c) { c.low = 20, c.high = 10; }},
-      {"residual clamp", 21, [](auto& c) { c.residual_bits = 8, c.residual_high = 999; }},
+      {"slices of residuals between bytes", 10,
+       [](auto& c) { c.slice_channels = 3, c.residual_bits = 2, c.add_shift = 1; }},
+      {"window without pooling", 12, [](auto& c) { c.pool_w = 2; }},
+      {"pool stride", 13, [](auto& c) { c.pool_stride_y = 0; }},
+      {"clamp outside of the format", 19, [](auto& c) { c.high = 256; }},
+      {"low above high", 19, [](auto& c) { c.low = 20, c.high = 10; }},
+      {"residual clamp", 23, [](auto& c) { c.residual_bits = 8, c.residual_high = 999; }},
   };
   run_program([&](ClusterBench& b) {
     for (const BadConfig& bad : cases) {

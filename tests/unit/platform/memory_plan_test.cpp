@@ -25,11 +25,13 @@ deploy::Image image_of(uint32_t side, uint32_t arena_bytes, uint32_t weight_byte
   l.name = deploy::add_name(c.names, "layer");
   l.rows = l.columns = 1;
   l.channels = l.channels_per_tile = 10;
-  l.rows_per_tile = 1;
+  l.rows_per_tile = l.columns_per_tile = 1;
   l.input_space = abi::TensorSpace::kInput;
   l.output_space = abi::TensorSpace::kOutput;
   l.input_rows = l.input_row_window = side;
-  l.input_row_bytes = l.local_row_pitch = side * 3;
+  l.input_columns = l.input_column_window = side;
+  l.input_pixel_bytes = l.local_pixel_pitch = 3;
+  l.local_row_pitch = side * 3;
   l.output_pixel_bytes = l.output_row_bytes = 20;
   l.config.output_bits = 16;
   c.layers = {l};
