@@ -1,6 +1,7 @@
 #include "image_run.hpp"
 
 #include <algorithm>
+#include <map>
 #include <stdexcept>
 
 #include "abi/number_formats.hpp"
@@ -64,9 +65,18 @@ void check_outputs(Soc& soc, const MemoryPlan& plan, const deploy::Image& image,
   }
 }
 
-void gather_layers(const chip::Chip& chip, const deploy::Image& image,
-                   const npu::ClusterStatistics& statistics, ImageRunResult& result) {
-  for (const npu::LayerStatistics& s : statistics.layers) {
+/// Cycles are the first cluster's, which takes part in every layer; events are those of all.
+void gather_layers(const chip::Chip& chip, const deploy::Image& image, Soc& soc,
+                   ImageRunResult& result) {
+  std::map<uint32_t, npu::EventCounts> events;
+  for (std::size_t c = 0; c < soc.clusters(); ++c) {
+    const npu::ClusterStatistics statistics = soc.cluster(c).statistics();
+    result.clusters.push_back(statistics.cycles);
+    result.events += statistics.events;
+    for (const npu::LayerStatistics& s : statistics.layers) events[s.layer] += s.events;
+  }
+  result.cycles = result.clusters.front();
+  for (const npu::LayerStatistics& s : soc.cluster(0).statistics().layers) {
     const abi::LayerProgram& program = image.layers().at(s.layer);
     const abi::ComputeConfig& config = program.config;
     LayerResult layer;
@@ -74,12 +84,12 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image,
     layer.widths = std::to_string(config.activation_bits) + "x" +
                    (config.p4 != 0 ? "p4" : std::to_string(config.weight_bits));
     layer.peak_macs_per_cycle =
-        uint64_t{chip.npu.rows} * chip.npu.columns *
+        uint64_t{chip.npu.rows} * chip.npu.columns * chip.npu.clusters *
         static_cast<uint64_t>(abi::lanes(config.activation_bits, config.weight_bits));
     layer.cycles = s.cycles;
-    layer.events = s.events;
-    layer.array_pj = npu::array_energy(s.events, chip.technology).total_pj();
-    layer.fixed_array_pj = npu::fixed_array_energy(s.events, chip.technology).total_pj();
+    layer.events = events[s.layer];
+    layer.array_pj = npu::array_energy(layer.events, chip.technology).total_pj();
+    layer.fixed_array_pj = npu::fixed_array_energy(layer.events, chip.technology).total_pj();
     result.layers.push_back(std::move(layer));
   }
 }
@@ -144,10 +154,7 @@ ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
     if (r.top1 == dataset.labels[i]) ++result.correct;
   }
 
-  const npu::ClusterStatistics statistics = soc.cluster().statistics();
-  result.cycles = statistics.cycles;
-  result.events = statistics.events;
-  gather_layers(chip, image, statistics, result);
+  gather_layers(chip, image, soc, result);
   npu::SystemEvents system;
   system.dram_activates = result.dram.activates;
   system.core_instructions = result.host_instructions;

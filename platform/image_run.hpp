@@ -30,7 +30,7 @@ struct ImageRunOptions {
 struct LayerResult {
   std::string name;
   std::string widths;                ///< "8x8", "8xp4": activation and weight bits
-  uint64_t peak_macs_per_cycle = 0;  ///< R * C * L
+  uint64_t peak_macs_per_cycle = 0;  ///< R * C * L, of all clusters
   npu::CycleCounts cycles;
   npu::EventCounts events;
   double array_pj = 0;        ///< energy of the PE array
@@ -48,9 +48,10 @@ struct ImageRunResult {
   bool checked = false;
   uint64_t mismatches = 0;  ///< images whose logits differ from the reference in any element
   std::string first_mismatch;
-  uint64_t image_bytes = 0;   ///< of the .timg that the chip loads
-  uint64_t total_cycles = 0;  ///< from reset, boot included
-  npu::CycleCounts cycles;    ///< of the inferences
+  uint64_t image_bytes = 0;                ///< of the .timg that the chip loads
+  uint64_t total_cycles = 0;               ///< from reset, boot included
+  npu::CycleCounts cycles;                 ///< of the inferences, as the first cluster spends them
+  std::vector<npu::CycleCounts> clusters;  ///< as each cluster spends them
   npu::EventCounts events;
   std::vector<LayerResult> layers;
   npu::Energy energy;         ///< from reset

@@ -115,6 +115,9 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["total_cycles"] = r.total_cycles;
   o["cycles"] = r.cycles.total();
   o["cycles_by_cause"] = cycles_by_cause(r.cycles);
+  boost::json::array clusters;
+  for (const npu::CycleCounts& cycles : r.clusters) clusters.push_back(cycles_by_cause(cycles));
+  o["cycles_by_cause_of_clusters"] = std::move(clusters);
   o["latency_ms"] = r.latency_ms();
   o["macs"] = r.events.macs;
   o["gated_macs"] = r.events.gated_macs;

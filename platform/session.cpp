@@ -136,21 +136,32 @@ std::string Session::where_the_core_is() const {
          " at pc " + hex(pc) + (elf_ != nullptr ? " (" + elf_->describe(pc) + ")" : "");
 }
 
+/// Nothing where there is one cluster only.
+std::string Session::name_of_cluster(std::size_t index) const {
+  return soc_.clusters() == 1 ? "" : "cluster " + std::to_string(index) + ": ";
+}
+
 std::string Session::explain(const Outcome& outcome) const {
   if (!outcome.finished) {
-    std::string text = "no end after " + std::to_string(outcome.cycles) +
-                       " cycles: " + where_the_core_is() + "; " + soc_.cluster().status_text();
+    std::string text =
+        "no end after " + std::to_string(outcome.cycles) + " cycles: " + where_the_core_is();
+    for (std::size_t i = 0; i < soc_.clusters(); ++i) {
+      text += "; " + name_of_cluster(i) + soc_.cluster(i).status_text();
+    }
     return text;
   }
   std::string text = "the program ended with code " + std::to_string(outcome.exit_code);
-  const std::string npu = soc_.cluster().error_text();
-  if (!npu.empty()) return text + ": NPU: " + npu;
+  for (std::size_t i = 0; i < soc_.clusters(); ++i) {
+    const std::string npu = soc_.cluster(i).error_text();
+    if (!npu.empty()) return text + ": NPU: " + name_of_cluster(i) + npu;
+  }
   if (exception_) {
     const core::Exception& e = *exception_;
     text += ": " + std::string(describe_cause(e.cause)) + " at pc " + hex(e.pc) +
             (elf_ != nullptr ? " (" + elf_->describe(e.pc) + ")" : "") + ", address " + hex(e.tval);
-    if (!soc_.cluster().bad_access_text().empty()) {
-      text += "\n" + soc_.cluster().bad_access_text();
+    for (std::size_t i = 0; i < soc_.clusters(); ++i) {
+      const std::string access = soc_.cluster(i).bad_access_text();
+      if (!access.empty()) text += "\n" + access;
     }
   }
   return text;

@@ -48,6 +48,7 @@ class Session {
   void on_exception(const core::Exception& exception);
   void end(int code);
   std::string where_the_core_is() const;
+  std::string name_of_cluster(std::size_t index) const;
 
   chip::Chip chip_;
   const core::Elf* elf_;

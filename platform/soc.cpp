@@ -8,8 +8,11 @@
 namespace tessera::platform {
 namespace {
 
-enum Initiator : unsigned { kCore, kLoadEngine, kStoreEngine, kInitiators };
-enum Target : unsigned { kDram, kClint, kPlic, kUart, kFinisher, kNpu, kTargets };
+/// Ports of the crossbar; behind the last one of each come those of the clusters.
+enum Initiator : unsigned { kCore, kFirstEngine };
+enum Target : unsigned { kDram, kClint, kPlic, kUart, kFinisher, kFirstNpu };
+
+constexpr unsigned kEnginesOnBus = 2;  // load and store, of a cluster
 
 constexpr unsigned kBootInfoRegister = 11;  // a1
 
@@ -25,14 +28,18 @@ Soc::Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocO
       dram_base_(abi::kRamBase + chip.core.local_ram_bytes),
       local_bus_("local_bus", abi::kRamBase, chip.core.local_ram_bytes),
       local_ram_("local_ram", chip.core.local_ram_bytes, clock_),
-      crossbar_("crossbar", kInitiators, kTargets, clock_, chip.noc),
+      crossbar_("crossbar", kFirstEngine + kEnginesOnBus * chip.npu.clusters,
+                kFirstNpu + chip.npu.clusters, clock_, chip.noc),
       dram_("dram", chip.dram, clock_),
       clint_("clint"),
       plic_("plic"),
       uart_("uart"),
-      finisher_("finisher"),
-      cluster_("npu0", chip, options.timing,
-               options.make_array ? options.make_array(chip.npu.rows, chip.npu.columns) : nullptr) {
+      finisher_("finisher") {
+  for (uint32_t i = 0; i < chip.npu.clusters; ++i) {
+    clusters_.push_back(std::make_unique<npu::Cluster>(
+        ("npu" + std::to_string(i)).c_str(), chip, options.timing,
+        options.make_array ? options.make_array(chip.npu.rows, chip.npu.columns) : nullptr));
+  }
   map_addresses(chip);
   if (options.core == CoreKind::kIss) {
     core::IssConfig config;
@@ -55,7 +62,9 @@ void Soc::map_addresses(const chip::Chip& chip) {
   crossbar_.map({abi::kPlicBase, abi::kPlicSize, kPlic});
   crossbar_.map({abi::kUartBase, abi::kUartSize, kUart});
   crossbar_.map({abi::kFinisherBase, abi::kFinisherSize, kFinisher});
-  crossbar_.map({abi::kNpuBase, abi::kNpuStride, kNpu});
+  for (uint32_t i = 0; i < clusters_.size(); ++i) {
+    crossbar_.map({abi::kNpuBase + i * abi::kNpuStride, abi::kNpuStride, kFirstNpu + i});
+  }
 }
 
 void Soc::bind(const SocOptions& options) {
@@ -69,18 +78,24 @@ void Soc::bind(const SocOptions& options) {
   } else {
     local_bus_.to_chip.bind(crossbar_.from_initiator[kCore]);
   }
-  cluster_.load_bus.bind(crossbar_.from_initiator[kLoadEngine]);
-  cluster_.store_bus.bind(crossbar_.from_initiator[kStoreEngine]);
+  for (unsigned i = 0; i < clusters_.size(); ++i) {
+    const unsigned first = kFirstEngine + kEnginesOnBus * i;
+    clusters_[i]->load_bus.bind(crossbar_.from_initiator[first]);
+    clusters_[i]->store_bus.bind(crossbar_.from_initiator[first + 1]);
+    crossbar_.to_target[kFirstNpu + i].bind(clusters_[i]->registers);
+  }
   crossbar_.to_target[kDram].bind(dram_.socket);
   crossbar_.to_target[kClint].bind(clint_.socket);
   crossbar_.to_target[kPlic].bind(plic_.socket);
   crossbar_.to_target[kUart].bind(uart_.socket);
   crossbar_.to_target[kFinisher].bind(finisher_.socket);
-  crossbar_.to_target[kNpu].bind(cluster_.registers);
 }
 
 void Soc::connect_interrupts() {
-  cluster_.on_interrupt([this](bool level) { plic_.set_source(abi::kNpuIrq, level); });
+  for (uint32_t i = 0; i < clusters_.size(); ++i) {
+    clusters_[i]->on_interrupt(
+        [this, i](bool level) { plic_.set_source(abi::kNpuIrq + i, level); });
+  }
   uart_.set_interrupt_callback([this](bool level) { plic_.set_source(abi::kUartIrq, level); });
   if (native_) {
     plic_.set_interrupt_callback([this](bool level) { native_->set_external_interrupt(level); });

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <systemc>
+#include <vector>
 
 #include "chip/chip.hpp"
 #include "common/clock.hpp"
@@ -40,9 +41,9 @@ struct SocOptions {
 
 ///     iss | native -- local bus -- [AT bridge] --+            +-- CLINT, PLIC, UART, finisher
 ///                         |                      |            |
-///                     local RAM               crossbar -------+-- NPU registers
+///                     local RAM               crossbar -------+-- registers of each NPU cluster
 ///                                                |            |
-///                     NPU load, store engines ---+            +-- DRAM
+///              NPU load, store engines (of each) -+            +-- DRAM
 class Soc : public sc_core::sc_module {
  public:
   Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocOptions& options);
@@ -50,7 +51,8 @@ class Soc : public sc_core::sc_module {
   const common::Clock& clock() const { return clock_; }
   core::Iss* iss() { return iss_.get(); }         ///< null with the native core
   NativeCore* native() { return native_.get(); }  ///< null with the ISS
-  npu::Cluster& cluster() { return cluster_; }
+  std::size_t clusters() const { return clusters_.size(); }
+  npu::Cluster& cluster(std::size_t index) { return *clusters_.at(index); }
   const memory::Dram& dram() const { return dram_; }
   periph::Uart16550& uart() { return uart_; }
   periph::Finisher& finisher() { return finisher_; }
@@ -79,7 +81,7 @@ class Soc : public sc_core::sc_module {
   periph::Plic plic_;
   periph::Uart16550 uart_;
   periph::Finisher finisher_;
-  npu::Cluster cluster_;
+  std::vector<std::unique_ptr<npu::Cluster>> clusters_;
 };
 
 }  // namespace tessera::platform

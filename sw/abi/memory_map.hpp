@@ -15,6 +15,7 @@ constexpr uint32_t kPlicBase = 0x0C00'0000;
 constexpr uint32_t kPlicSize = 0x60'0000;
 constexpr uint32_t kUartBase = 0x1000'0000;  ///< 16550
 constexpr uint32_t kUartSize = 0x100;
+constexpr uint32_t kMaxClusters = 16;
 constexpr uint32_t kNpuBase = 0x4000'0000;  ///< registers of cluster n at base + n * stride
 constexpr uint32_t kNpuStride = 0x10'0000;
 constexpr uint32_t kRamBase = 0x8000'0000;  ///< core-local RAM; DRAM follows without a gap

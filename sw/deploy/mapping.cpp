@@ -350,19 +350,29 @@ class Mapper {
       }
     }
 
+    const uint64_t clusters = chip_.npu.clusters;
     const uint64_t maps = row_cut.tiles() * column_cut.tiles();
+    const uint64_t tiles = maps * channel_cut.tiles();
+    const uint64_t share = (tiles + clusters - 1) / clusters;
+    if (clusters > 1) c.compute_cycles = share * run_cycles(rows, columns, channels);
     const uint64_t weights =
         uint64_t{p.channels} * (p.weight_channel_bytes + sizeof(abi::ChannelParameters));
-    // A tile that is still in its slot is not loaded again.
-    const uint64_t weight_passes = channels_outer || channel_cut.tiles() == 1 ? 1 : maps;
-    const uint64_t input_passes =
-        (channels_outer && maps > 1) || residual_ ? channel_cut.tiles() : 1;
+    // A tile that is still in its slot is not loaded again. Clusters that share a tile load it
+    // each.
+    const auto sharers = [&](uint64_t run) {
+      return std::min(clusters, (run + share - 1) / share);
+    };
+    const uint64_t weight_passes =
+        channels_outer || channel_cut.tiles() == 1 ? sharers(maps) : maps;
+    const uint64_t input_passes = (channels_outer && maps > 1) || residual_
+                                      ? channel_cut.tiles()
+                                      : sharers(channel_cut.tiles());
     const uint64_t outputs = uint64_t{p.rows} * p.columns * pixel_bytes(p.channels, out_.bits);
     c.traffic_bytes = weights * weight_passes + inputs * input_passes + residual + outputs;
     c.transfer_cycles = transfer_cycles(c.traffic_bytes);
     c.edge_cycles = transfer_cycles(input_tile_bytes(rows, columns) + weight_bytes(channels) +
                                     output_bytes(rows, columns, channels));
-    c.host_cycles = maps * channel_cut.tiles() * kHostCyclesPerStep;
+    c.host_cycles = tiles * kHostCyclesPerStep;
     return c;
   }
 

@@ -12,6 +12,13 @@ constexpr int32_t clamp(int32_t value, int32_t low, int32_t high) {
 }
 constexpr uint32_t bit(Engine engine) { return abi::engine_bit(engine); }
 
+constexpr uint32_t parts_of(uint32_t whole, uint32_t part) { return (whole + part - 1) / part; }
+
+uint32_t tiles(const abi::LayerProgram& l) {
+  return parts_of(l.rows, l.rows_per_tile) * parts_of(l.columns, l.columns_per_tile) *
+         parts_of(l.channels, l.channels_per_tile);
+}
+
 /// A contiguous block.
 abi::Transfer linear(uint32_t dram, uint32_t local, uint32_t bytes) {
   abi::Transfer t = {};
@@ -25,34 +32,53 @@ abi::Transfer linear(uint32_t dram, uint32_t local, uint32_t bytes) {
 
 }  // namespace
 
-LayerRunner::LayerRunner(Npu& npu)
-    : npu_(npu),
-      half_activations_(npu.read(abi::npu_reg::ACTIVATION_BYTES) / 2),
-      half_weights_(npu.read(abi::npu_reg::WEIGHT_BYTES) / 2),
-      half_outputs_(npu.read(abi::npu_reg::OUTPUT_BYTES) / 2),
-      half_parameters_(npu.read(abi::npu_reg::PARAMETER_BYTES) / 2) {}
+void LayerRunner::start(Npu& npu) {
+  *this = LayerRunner();
+  npu_ = &npu;
+  half_activations_ = npu.read(abi::npu_reg::ACTIVATION_BYTES) / 2;
+  half_weights_ = npu.read(abi::npu_reg::WEIGHT_BYTES) / 2;
+  half_outputs_ = npu.read(abi::npu_reg::OUTPUT_BYTES) / 2;
+  half_parameters_ = npu.read(abi::npu_reg::PARAMETER_BYTES) / 2;
+}
 
-void LayerRunner::run(uint32_t index, const abi::LayerProgram& layer, const TensorBases& bases,
-                      bool notify_last) {
+void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const TensorBases& bases,
+                        uint32_t part, uint32_t parts, bool notify_last) {
   layer_ = &layer;
   bases_ = &bases;
-  tag_ = abi::make_tag(index, 0);
+  notify_last_ = notify_last;
   loaded_row_ = -1;
   loaded_column_ = -1;
   loaded_channel_ = -1;
 
+  uint32_t first = 0;
+  tiles_left_ = tiles(layer);
+  if (parts > 1) {
+    const auto share = [&](uint32_t n) { return (tiles_left_ * n + parts - 1) / parts; };
+    first = share(part);
+    tiles_left_ = share(part + 1) - first;
+  }
+  if (tiles_left_ == 0) return;
+  tile_ = tile_number(first);
+  tag_ = abi::make_tag(index, first);
   abi::CommandHeader configure;
   configure.opcode = Opcode::kConfigure;
-  npu_.push(Engine::kCompute, configure, tag_, layer.config);
+  npu_->push(Engine::kCompute, configure, tag_, layer.config);
+}
 
-  Tile tile = tile_at(0, 0, 0);
-  for (bool last = false; !last;) {
-    Tile next = tile;
-    last = !advance(next);
-    step(tile, last, notify_last);
-    tile = next;
+bool LayerRunner::step() {
+  if (tiles_left_ == 0) return false;
+  --tiles_left_;
+  load(tile_);
+  compute(tile_);
+  store(tile_, tiles_left_ == 0);
+  ++step_;
+  ++tag_;
+  if (tiles_left_ == 0) {
+    await_store_ = !notify_last_;
+    return false;
   }
-  await_store_ = !notify_last;
+  advance(tile_);
+  return true;
 }
 
 LayerRunner::Tile LayerRunner::tile_at(uint32_t row, uint32_t column, uint32_t channel) const {
@@ -66,8 +92,19 @@ LayerRunner::Tile LayerRunner::tile_at(uint32_t row, uint32_t column, uint32_t c
   return tile;
 }
 
-/// To the next tile of the loop nest; false behind the last one.
-bool LayerRunner::advance(Tile& tile) const {
+LayerRunner::Tile LayerRunner::tile_number(uint32_t number) const {
+  const abi::LayerProgram& l = *layer_;
+  const uint32_t channel_tiles = parts_of(l.channels, l.channels_per_tile);
+  const uint32_t column_tiles = parts_of(l.columns, l.columns_per_tile);
+  const uint32_t maps = parts_of(l.rows, l.rows_per_tile) * column_tiles;
+  const uint32_t map = l.channels_outer != 0 ? number % maps : number / channel_tiles;
+  const uint32_t channel = l.channels_outer != 0 ? number / maps : number % channel_tiles;
+  return tile_at(map / column_tiles * l.rows_per_tile, map % column_tiles * l.columns_per_tile,
+                 channel * l.channels_per_tile);
+}
+
+/// To the next tile of the loop nest.
+void LayerRunner::advance(Tile& tile) const {
   const auto next = [](uint32_t& at, uint32_t count, uint32_t end) {
     at += count;
     const bool inside = at < end;
@@ -75,20 +112,13 @@ bool LayerRunner::advance(Tile& tile) const {
     return inside;
   };
   const bool outer = layer_->channels_outer != 0;
-  const bool inside = (!outer && next(tile.channel, tile.channels, layer_->channels)) ||
-                      next(tile.column, tile.columns, layer_->columns) ||
-                      next(tile.row, tile.rows, layer_->rows) ||
-                      (outer && next(tile.channel, tile.channels, layer_->channels));
+  if (outer || !next(tile.channel, tile.channels, layer_->channels)) {
+    if (!next(tile.column, tile.columns, layer_->columns) &&
+        !next(tile.row, tile.rows, layer_->rows) && outer) {
+      next(tile.channel, tile.channels, layer_->channels);
+    }
+  }
   tile = tile_at(tile.row, tile.column, tile.channel);
-  return inside;
-}
-
-void LayerRunner::step(const Tile& tile, bool last, bool notify_last) {
-  load(tile);
-  compute(tile);
-  store(tile, last, notify_last);
-  ++step_;
-  ++tag_;
 }
 
 void LayerRunner::load(const Tile& tile) {
@@ -124,7 +154,7 @@ void LayerRunner::push_load(const abi::Transfer& transfer, uint32_t wait_mask, b
   header.opcode = Opcode::kLoad;
   header.wait_mask = wait_mask;
   if (last_of_step) header.signal_mask = bit(Engine::kCompute);
-  npu_.push(Engine::kLoad, header, tag_, transfer);
+  npu_->push(Engine::kLoad, header, tag_, transfer);
 }
 
 abi::Transfer LayerRunner::weights(const Tile& tile) const {
@@ -251,10 +281,10 @@ void LayerRunner::compute(const Tile& tile) {
   header.wait_mask = bit(Engine::kLoad);
   if (step_ >= 2) header.wait_mask |= bit(Engine::kStore);
   header.signal_mask = bit(Engine::kLoad) | bit(Engine::kStore);
-  npu_.push(Engine::kCompute, header, tag_, r);
+  npu_->push(Engine::kCompute, header, tag_, r);
 }
 
-void LayerRunner::store(const Tile& tile, bool last, bool notify_last) {
+void LayerRunner::store(const Tile& tile, bool last) {
   const abi::LayerProgram& l = *layer_;
   const abi::ComputeConfig& c = l.config;
   abi::Transfer t = {};
@@ -274,9 +304,9 @@ void LayerRunner::store(const Tile& tile, bool last, bool notify_last) {
   header.opcode = Opcode::kStore;
   header.wait_mask = bit(Engine::kCompute);
   header.signal_mask = bit(Engine::kCompute);
-  if (last && !notify_last) header.signal_mask |= bit(Engine::kLoad);
-  header.notify = last && notify_last;
-  npu_.push(Engine::kStore, header, tag_, t);
+  if (last && !notify_last_) header.signal_mask |= bit(Engine::kLoad);
+  header.notify = last && notify_last_;
+  npu_->push(Engine::kStore, header, tag_, t);
 }
 
 }  // namespace tessera::firmware

@@ -24,12 +24,18 @@ struct TensorBases {
 /// and one more a layer, store -> load: the tensor that the next layer reads is complete in DRAM.
 class LayerRunner {
  public:
-  explicit LayerRunner(Npu& npu);
+  /// `npu` has been started.
+  void start(Npu& npu);
 
-  /// Pushes all commands of a layer; returns when the last one is in a FIFO. `notify_last`: the
-  /// last store counts in NOTIFY_COUNT; no token for a next layer is given then.
-  void run(uint32_t index, const abi::LayerProgram& layer, const TensorBases& bases,
-           bool notify_last);
+  /// Begins the layer's share of cluster `part` of `parts`: consecutive tiles, as many as the
+  /// others' or one less. `notify_last`: the last store counts in NOTIFY_COUNT, and no token for a
+  /// next layer is given.
+  void begin(uint32_t index, const abi::LayerProgram& layer, const TensorBases& bases,
+             uint32_t part, uint32_t parts, bool notify_last);
+
+  /// Pushes the commands of the next tile of the share, if there is one; returns whether there are
+  /// more.
+  bool step();
 
  private:
   struct Tile {
@@ -50,8 +56,8 @@ class LayerRunner {
   };
 
   Tile tile_at(uint32_t row, uint32_t column, uint32_t channel) const;
-  bool advance(Tile& tile) const;
-  void step(const Tile& tile, bool last, bool notify_last);
+  Tile tile_number(uint32_t number) const;
+  void advance(Tile& tile) const;
   void load(const Tile& tile);
   abi::Transfer weights(const Tile& tile) const;
   abi::Transfer parameters(const Tile& tile) const;
@@ -61,16 +67,19 @@ class LayerRunner {
   abi::Transfer residual(const Tile& tile) const;
   void push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step);
   void compute(const Tile& tile);
-  void store(const Tile& tile, bool last, bool notify_last);
+  void store(const Tile& tile, bool last);
 
-  Npu& npu_;
-  uint32_t half_activations_, half_weights_, half_outputs_, half_parameters_;
+  Npu* npu_ = nullptr;
+  uint32_t half_activations_ = 0, half_weights_ = 0, half_outputs_ = 0, half_parameters_ = 0;
 
   uint32_t step_ = 0;  ///< since start; the first two steps wait for nothing
   uint32_t activation_slot_ = 0;
   uint32_t weight_slot_ = 0;
   bool await_store_ = false;  ///< the next activation load waits for the previous layer
 
+  Tile tile_;                ///< the next one of the share
+  uint32_t tiles_left_ = 0;  ///< of the share
+  bool notify_last_ = false;
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;
   const TensorBases* bases_ = nullptr;

@@ -18,7 +18,10 @@ constexpr uint32_t kExitException = 4;
 /// Cycles without progress after which a missing token is an error.
 constexpr uint32_t kTokenTimeoutCycles = 100'000;
 
-Npu npu;
+/// Of the chip's clusters.
+uint32_t clusters = 0;
+Npu npus[abi::kMaxClusters];
+LayerRunner runners[abi::kMaxClusters];
 
 /// The layers are copied to the local RAM, where each of their words costs a cycle.
 constexpr uint32_t kMaxLayers = 512;
@@ -76,9 +79,13 @@ bool find_sections(uint32_t image) {
 
 void banner(const abi::BootInfo& boot) {
   print("Tessera firmware, ");
-  print_decimal(npu.read(abi::npu_reg::ROWS));
+  if (clusters > 1) {
+    print_decimal(clusters);
+    print(" clusters of ");
+  }
+  print_decimal(npus[0].read(abi::npu_reg::ROWS));
   print("x");
-  print_decimal(npu.read(abi::npu_reg::COLUMNS));
+  print_decimal(npus[0].read(abi::npu_reg::COLUMNS));
   print(" PEs at ");
   print_decimal(boot.clock_hz / 1'000'000);
   print(" MHz\nnetwork ");
@@ -117,12 +124,31 @@ uint32_t argmax(const uint8_t* bytes, const abi::IoTensor& tensor) {
   return best;
 }
 
+void set_phase(uint32_t phase) {
+  for (uint32_t c = 0; c < clusters; ++c) npus[c].write(abi::npu_reg::PHASE, phase);
+}
+
+/// Each cluster takes its share of the tiles. One cluster alone goes from layer to layer without
+/// the host's help; several wait for each other.
+void run_layer(uint32_t index, const TensorBases& bases) {
+  const bool last = index + 1 == program.header->layer_count;
+  const bool barrier = last || clusters > 1;
+  for (uint32_t c = 0; c < clusters; ++c) {
+    runners[c].begin(index, program.layers[index], bases, c, clusters, barrier);
+  }
+  for (bool more = true; more;) {
+    more = false;
+    for (uint32_t c = 0; c < clusters; ++c) more |= runners[c].step();
+  }
+  if (!barrier) return;
+  for (uint32_t c = 0; c < clusters; ++c) npus[c].wait_for_notify();
+}
+
 void run_images(const abi::BootInfo& boot) {
   auto* results = static_cast<abi::InferenceResult*>(hal::memory(
       boot.result_address, boot.image_count * static_cast<uint32_t>(sizeof(abi::InferenceResult))));
   const abi::IoTensor& logits = program.tensors[1];
   const uint32_t layer_count = program.header->layer_count;
-  LayerRunner runner(npu);
 
   for (uint32_t image = 0; image < boot.image_count; ++image) {
     TensorBases bases;
@@ -134,18 +160,15 @@ void run_images(const abi::BootInfo& boot) {
     bases.weights = program.weights;
     bases.parameters = program.parameters;
 
-    npu.write(abi::npu_reg::PHASE, image + 1);
-    for (uint32_t i = 0; i < layer_count; ++i) {
-      runner.run(i, program.layers[i], bases, i + 1 == layer_count);
-    }
-    npu.wait_for_notify(image + 1);
+    set_phase(image + 1);
+    for (uint32_t i = 0; i < layer_count; ++i) run_layer(i, bases);
 
     const uint32_t address = boot.output_address + image * boot.output_stride;
     results[image].top1 =
         argmax(static_cast<const uint8_t*>(hal::memory(address, logits.row_bytes * logits.height)),
                logits);
     results[image].done = abi::kResultDone;
-    npu.write(abi::npu_reg::PHASE, 0);
+    set_phase(0);
   }
 }
 
@@ -153,7 +176,9 @@ void run_images(const abi::BootInfo& boot) {
 
 void external_interrupt() {
   const uint32_t source = plic::claim();
-  if (source == abi::kNpuIrq) npu.on_interrupt();
+  if (source >= abi::kNpuIrq && source < abi::kNpuIrq + clusters) {
+    npus[source - abi::kNpuIrq].on_interrupt();
+  }
   if (source != 0) plic::complete(source);
 }
 
@@ -195,8 +220,12 @@ void main(uint32_t boot_info) {
     print("no image that this firmware can run: none, another version, or too many layers\n");
     finish(kExitBadBoot);
   }
-  npu.start(0);
-  npu.write(abi::npu_reg::TOKEN_TIMEOUT, kTokenTimeoutCycles);
+  clusters = boot.cluster_count < abi::kMaxClusters ? boot.cluster_count : abi::kMaxClusters;
+  for (uint32_t c = 0; c < clusters; ++c) {
+    npus[c].start(c);
+    npus[c].write(abi::npu_reg::TOKEN_TIMEOUT, kTokenTimeoutCycles);
+    runners[c].start(npus[c]);
+  }
   hal::enable_interrupts();
   banner(boot);
   run_images(boot);

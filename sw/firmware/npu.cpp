@@ -14,8 +14,6 @@ namespace reg = abi::npu_reg;
 constexpr uint32_t kFifo[] = {reg::LOAD_FIFO, reg::COMPUTE_FIFO, reg::STORE_FIFO};
 constexpr uint32_t kSpace[] = {reg::LOAD_SPACE, reg::COMPUTE_SPACE, reg::STORE_SPACE};
 
-constexpr uint32_t kHeaderWords = 2;
-
 }  // namespace
 
 uint32_t Npu::read(uint32_t offset) const { return hal::read32(base_ + offset); }
@@ -24,6 +22,10 @@ void Npu::write(uint32_t offset, uint32_t value) const { hal::write32(base_ + of
 void Npu::start(uint32_t index) {
   base_ = abi::kNpuBase + index * abi::kNpuStride;
   irq_ = abi::kNpuIrq + index;
+  for (uint32_t& space : space_) space = 0;
+  expected_ = 0;
+  notified_ = 0;
+  failed_ = false;
   write(reg::CONTROL, abi::kControlReset);
   // Room for the longest command, so that one interrupt is one command.
   write(reg::SPACE_THRESHOLD, kHeaderWords + abi::words_of<abi::ComputeConfig>());
@@ -31,19 +33,14 @@ void Npu::start(uint32_t index) {
   plic::enable(irq_);
 }
 
-void Npu::push_words(Engine engine, const abi::CommandHeader& header, uint32_t tag,
-                     const uint32_t* payload) {
+uint32_t Npu::reserve(Engine engine, uint32_t words) {
   const auto index = static_cast<uint32_t>(engine);
-  const uint32_t words = kHeaderWords + header.payload_words;
   if (space_[index] < words) {
     space_[index] = read(kSpace[index]);
     if (space_[index] < words) wait_for_space(engine, words);
   }
   space_[index] -= words;
-  const uint32_t fifo = base_ + kFifo[index];
-  hal::write32(fifo, abi::encode(header));
-  hal::write32(fifo, tag);
-  for (uint32_t i = 0; i < header.payload_words; ++i) hal::write32(fifo, payload[i]);
+  return base_ + kFifo[index];
 }
 
 void Npu::wait_for_space(Engine engine, uint32_t words) {
@@ -59,9 +56,9 @@ void Npu::wait_for_space(Engine engine, uint32_t words) {
   if (failed_) npu_failed(*this);
 }
 
-void Npu::wait_for_notify(uint32_t count) {
+void Npu::wait_for_notify() {
   hal::disable_interrupts();
-  while (!failed_ && static_cast<int32_t>(notified_ - count) < 0) {
+  while (!failed_ && static_cast<int32_t>(notified_ - expected_) < 0) {
     hal::wait_for_interrupt();
     hal::enable_interrupts();
     hal::disable_interrupts();

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "abi/npu_commands.hpp"
+#include "hal.hpp"
 
 namespace tessera::firmware {
 
@@ -19,12 +20,20 @@ class Npu {
   /// Pushes a command to an engine; waits while its FIFO lacks the space.
   template <typename Payload>
   void push(abi::Engine engine, abi::CommandHeader header, uint32_t tag, const Payload& payload) {
-    header.payload_words = abi::words_of<Payload>();
-    push_words(engine, header, tag, reinterpret_cast<const uint32_t*>(&payload));
+    constexpr uint32_t kWords = abi::words_of<Payload>();
+    header.payload_words = kWords;
+    if (header.notify) ++expected_;
+    const uint32_t fifo = reserve(engine, kHeaderWords + kWords);
+    hal::write32(fifo, abi::encode(header));
+    hal::write32(fifo, tag);
+    const auto* words = reinterpret_cast<const uint32_t*>(&payload);
+    // Two instructions a word.
+#pragma GCC unroll 32
+    for (uint32_t i = 0; i < kWords; ++i) hal::write32(fifo, words[i]);
   }
 
-  /// Sleeps until `count` commands with the notify flag have completed since start().
-  void wait_for_notify(uint32_t count);
+  /// Sleeps until all commands that were pushed with the notify flag have completed.
+  void wait_for_notify();
 
   /// Part of the interrupt handler: takes what is pending.
   void on_interrupt();
@@ -32,13 +41,16 @@ class Npu {
   bool failed() const { return failed_; }
 
  private:
-  void push_words(abi::Engine engine, const abi::CommandHeader& header, uint32_t tag,
-                  const uint32_t* payload);
+  static constexpr uint32_t kHeaderWords = 2;
+
+  /// Waits until the engine's FIFO has room for a command; returns the FIFO's address.
+  uint32_t reserve(abi::Engine engine, uint32_t words);
   void wait_for_space(abi::Engine engine, uint32_t words);
 
   uint32_t base_ = 0;
   uint32_t irq_ = 0;
   uint32_t space_[abi::kEngineCount] = {0, 0, 0};  ///< free words, never more than there are
+  uint32_t expected_ = 0;                          ///< commands with the notify flag, since start
   volatile uint32_t notified_ = 0;
   volatile bool failed_ = false;
 };
