@@ -12,7 +12,7 @@
 namespace tessera::graph {
 namespace {
 
-constexpr int64_t kMaxConstantElements = int64_t{1} << 29;
+constexpr int64_t kMaxConstantElements = int64_t{1} << 27;
 
 struct ElementType {
   size_t size_bytes;
@@ -79,6 +79,22 @@ void read_raw(const std::string& raw, Constant& c) {
   for (const int64_t half : halves) c.floats.push_back(half_to_float(static_cast<uint16_t>(half)));
 }
 
+/// int32_data holds the integers of narrower types as well.
+void check_range(const Constant& c) {
+  const ElementType type = element_types().at(c.element_type);
+  const int bits = static_cast<int>(8 * type.size_bytes);
+  const bool is_signed =
+      c.element_type == onnx::TensorProto::INT8 || c.element_type == onnx::TensorProto::INT16;
+  if (bits > 16) return;
+  const int64_t low = is_signed ? -(int64_t{1} << (bits - 1)) : 0;
+  const int64_t high = low + (int64_t{1} << bits) - 1;
+  for (const int64_t value : c.integers) {
+    if (value < low || value > high) {
+      fail("tensor '", c.name, "' holds ", value, ", its element type ", low, "..", high);
+    }
+  }
+}
+
 void read_typed(const onnx::TensorProto& t, Constant& c) {
   using Proto = onnx::TensorProto;
   switch (c.element_type) {
@@ -98,6 +114,7 @@ void read_typed(const onnx::TensorProto& t, Constant& c) {
       return;
     default:
       c.integers.assign(t.int32_data().begin(), t.int32_data().end());
+      check_range(c);
   }
 }
 
@@ -130,8 +147,13 @@ std::string read_external(const onnx::TensorProto& tensor, const std::string& fo
 bool is_supported_type(int element_type) { return element_types().count(element_type) != 0; }
 
 int64_t checked_count(const Shape& shape, const std::string& what) {
-  const int64_t count = element_count(shape);
-  if (count > kMaxConstantElements) fail(what, " of shape ", to_string(shape), " is too large");
+  int64_t count = 1;
+  for (const int64_t dimension : shape) {
+    if (dimension < 0) fail(what, " has a negative dimension: ", to_string(shape));
+    if (__builtin_mul_overflow(count, dimension, &count) || count > kMaxConstantElements) {
+      fail(what, " of shape ", to_string(shape), " is too large");
+    }
+  }
   return count;
 }
 

@@ -38,7 +38,7 @@ struct Constant {
 Constant read_constant(const onnx::TensorProto& tensor, const std::string& folder);
 
 /// Elements of a constant's shape. Throws std::runtime_error beginning with `what` if there are
-/// more than 2^29.
+/// more than 2^27 or a dimension is negative.
 int64_t checked_count(const Shape& shape, const std::string& what);
 
 /// Whether tensors of this ONNX element type can be read.

@@ -8,6 +8,15 @@
 namespace tessera::graph {
 namespace {
 
+/// Of a constant that an operator makes larger than its operands.
+constexpr int64_t kMaxGrownElements = int64_t{1} << 24;
+
+void check_growth(const Shape& shape) {
+  if (checked_count(shape, "its result") > kMaxGrownElements) {
+    fail("its result of shape ", to_string(shape), " is too large");
+  }
+}
+
 /// The constant whose element i is `from`'s element source(i).
 template <class Source>
 Constant rearranged(const Constant& from, Shape shape, const Source& source) {
@@ -77,6 +86,7 @@ Constant join(const onnx::NodeProto& node, const std::vector<const Constant*>& i
     if (next.shape.size() != 1 || next.element_type != c.element_type) {
       fail("joins constants of different kinds");
     }
+    check_growth({c.shape[0] + next.shape[0]});
     c.floats.insert(c.floats.end(), next.floats.begin(), next.floats.end());
     c.integers.insert(c.integers.end(), next.integers.begin(), next.integers.end());
     c.shape[0] += next.shape[0];
@@ -91,6 +101,7 @@ Constant filled(const onnx::NodeProto& node, const Constant& shape) {
   one.floats = {0};
   if (value != nullptr) one = read_constant(value->t(), "");
   if (element_count(one.shape) != 1) fail("its value is not a single element");
+  check_growth(shape.integers);
   return rearranged(one, shape.integers, [](size_t) { return size_t{0}; });
 }
 
@@ -98,6 +109,7 @@ Constant gather(const onnx::NodeProto& node, const Constant& x, const Constant& 
   if (x.shape.size() != 1 || int_attribute(node, "axis", 0) > 0) {
     fail("gathers from constants that are not vectors");
   }
+  check_growth(index.shape);
   std::vector<size_t> sources;
   for (const int64_t i : index.integers) {
     sources.push_back(static_cast<size_t>(from_end(i, x.shape[0])));

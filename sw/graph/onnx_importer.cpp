@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <new>
 #include <queue>
 
 #include "graph/text.hpp"
@@ -12,6 +13,9 @@ namespace {
 
 constexpr int64_t kOldestOpset = 7;
 constexpr int64_t kNewestOpset = 21;
+
+/// Of all constants that folding makes; larger networks than VGG16 stay below.
+constexpr int64_t kMaxFoldedElements = int64_t{1} << 27;
 
 std::vector<float> parse_floats(const std::string& text, const std::string& key) {
   std::vector<float> values;
@@ -24,6 +28,17 @@ std::vector<float> parse_floats(const std::string& text, const std::string& key)
     }
   }
   return values;
+}
+
+/// The standard operators, and the quantisers of other tools.
+bool is_known_domain(const onnx::NodeProto& node) {
+  const std::string& domain = node.domain();
+  const std::string& op = node.op_type();
+  if (op == "Quant" || op == "IntQuant") return true;
+  if (op == "QuantizeLinear" || op == "DequantizeLinear") {
+    if (domain == "com.microsoft") return true;
+  }
+  return domain.empty() || domain == "ai.onnx";
 }
 
 std::string label(const onnx::NodeProto& node) {
@@ -69,10 +84,13 @@ void OnnxImporter::index_tensors() {
       fail("initializer '", tensor.name(), "' is given twice");
     }
   }
+  std::set<std::string> given;
+  for (const auto& input : proto_.input()) given.insert(input.name());
   for (int i = 0; i < proto_.node_size(); ++i) {
     for (const std::string& output : proto_.node(i).output()) {
       if (output.empty()) continue;
-      if (initializers_.count(output) != 0 || !producers_.emplace(output, i).second) {
+      if (initializers_.count(output) + given.count(output) != 0 ||
+          !producers_.emplace(output, i).second) {
         fail(label(proto_.node(i)), ": tensor '", output, "' is produced twice");
       }
     }
@@ -167,12 +185,18 @@ std::vector<const onnx::NodeProto*> OnnxImporter::sorted_nodes() const {
 void OnnxImporter::import_node(const Proto& node) {
   try {
     if (node.output_size() == 0) fail("it has no output");
+    if (!is_known_domain(node)) {
+      fail("operators of domain '", node.domain(),
+           "' are not supported; replace it in the network or export without custom operators");
+    }
     for (const std::string& input : node.input()) {
       if (!input.empty() && views_.count(input) == 0 && find_constant(input) == nullptr) {
         fail("its input '", input, "' is produced by no node and no initializer holds it");
       }
     }
     if (!fold(node)) dispatch(node);
+  } catch (const std::bad_alloc&) {
+    fail(label(node), ": it needs more memory than there is");
   } catch (const std::exception& error) {
     const std::string message = error.what();
     if (message.rfind("node '", 0) == 0) throw;
@@ -217,6 +241,8 @@ bool OnnxImporter::fold(const Proto& node) {
   }
   std::optional<Constant> result = evaluate(node, inputs);
   if (!result) return false;
+  folded_elements_ += element_count(result->shape);
+  if (folded_elements_ > kMaxFoldedElements) fail("the folded constants are too large");
   if (result->name.empty()) result->name = node.output(0);
   constants_[node.output(0)] = std::move(*result);
   return true;

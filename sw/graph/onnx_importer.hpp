@@ -108,7 +108,8 @@ class OnnxImporter {
   const onnx::GraphProto& proto_;
   std::string folder_;
   int64_t opset_ = 0;
-  int64_t batch_ = 1;  // of the file; 1 if it is left open
+  int64_t batch_ = 1;            // of the file; 1 if it is left open
+  int64_t folded_elements_ = 0;  // of the constants that fold() made
   Graph graph_;
   std::map<std::string, const onnx::TensorProto*> initializers_;
   std::map<std::string, int> producers_;  // index of the node that writes an ONNX tensor

@@ -1,6 +1,7 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <new>
 
 #include "graph/onnx_importer.hpp"
 #include "graph/onnx_io.hpp"
@@ -19,6 +20,8 @@ Graph parse_onnx(const std::string& bytes, const std::string& path_for_messages)
     }
     const std::string folder = std::filesystem::path(path_for_messages).parent_path().string();
     return OnnxImporter(model, folder.empty() ? "." : folder).run();
+  } catch (const std::bad_alloc&) {
+    fail(path_for_messages, ": importing it needs more memory than there is");
   } catch (const std::exception& error) {
     fail(path_for_messages, ": ", error.what());
   }
@@ -26,7 +29,10 @@ Graph parse_onnx(const std::string& bytes, const std::string& path_for_messages)
 
 Graph read_onnx(const std::string& path) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) fail(path, ": there is no such file");
+  const auto status = std::filesystem::status(path, error);
+  if (!std::filesystem::exists(status)) fail(path, ": there is no such file");
+  if (std::filesystem::is_directory(status)) fail(path, ": is a folder, not an ONNX file");
+  if (!std::filesystem::is_regular_file(status)) fail(path, ": is no regular file");
   std::ifstream file(path, std::ios::binary);
   const auto size_bytes = std::filesystem::file_size(path, error);
   if (!file || error || size_bytes > static_cast<uintmax_t>(std::numeric_limits<int>::max())) {
