@@ -1,8 +1,9 @@
 #include "fuzz/network/random_graph.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <utility>
 
+#include "fuzz/network/random_layer.hpp"
 #include "graph/onnx_io.hpp"
 
 namespace tessera::fuzz {
@@ -14,15 +15,12 @@ using graph::Node;
 using graph::Op;
 using graph::Quantization;
 using graph::Shape;
-using graph::Tensor;
-using graph::WeightCode;
 using graph::Window;
 
-/// Scales further apart than this do not fit the 16-bit multipliers of an addition.
-constexpr float kLargestScaleRatio = 20000;
+constexpr int64_t kMostChannels = 24;
 
-/// Of a bias in units of its accumulator.
-constexpr float kLargestBias = 1 << 30;
+/// Whole bytes of every width.
+constexpr int64_t kChannelUnit = 4;
 
 class Generator {
  public:
@@ -32,7 +30,7 @@ class Generator {
 
   Graph run() {
     add_input();
-    const auto count = random_.pick(3, 8);
+    const auto count = random_.pick(2, 7);
     for (int64_t i = 0; i < count; ++i) add_random();
     join_loose_ends();
     finish();
@@ -40,55 +38,60 @@ class Generator {
   }
 
  private:
-  /// A feature map that later layers can read.
+  /// A tensor on a grid that later layers can read.
   struct Map {
     std::string tensor;
-    Shape shape;  // {C, H, W}
+    Shape shape;  // {C, H, W} or {N}
     Quantization grid;
     bool is_read = false;
   };
 
   void add_input() {
-    const Shape shape{random_.pick(1, 5), random_.pick(4, 13), random_.pick(4, 13)};
+    const Shape shape{random_.chance(60) ? random_.pick(1, 4) : random_.pick(1, kMostChannels),
+                      random_.pick(1, 16), random_.pick(1, 16)};
     graph_.input = "x";
     graph_.shapes["x"] = shape;
     if (random_.chance(50)) {
       graph_.normalization.mean = {0.5F};
       graph_.normalization.std = {0.5F};
     }
-    maps_.push_back({"x", shape, random_grid(), false});
+    maps_.push_back({"x", shape, random_grid(random_), false});
     graph_.quantizations["x"] = maps_.back().grid;
   }
 
-  /// For values of about -2..2.
-  Quantization random_grid() {
-    static const std::vector<int> kBits{8, 8, 8, 4, 4, 2, 16, 16, 3, 5, 6, 7, 12};
-    Quantization grid;
-    grid.bits = random_.any(kBits);
-    grid.is_signed = random_.chance(40);
-    float scale = random_.real(1.0F, 3.0F) / static_cast<float>(grid.max());
-    if (random_.chance(30)) scale = std::exp2(std::round(std::log2(scale)));
-    grid.scales = {scale};
-    return grid;
+  void add_random() {
+    const auto kind = random_.pick(0, 11);
+    const size_t source = pick_map();
+    if (kind < 4) {
+      add_convolution(source);
+    } else if (kind < 6) {
+      add_residual(source);
+    } else if (kind == 6) {
+      add_pool(source, random_.chance(50) ? Op::kMaxPool : Op::kAveragePool);
+    } else if (kind < 9) {
+      add_concat(source);
+    } else if (kind == 9) {
+      add_selection(source);
+    } else if (kind == 10) {
+      add_residual(source);
+      add_pool(newest(), random_.chance(50) ? Op::kMaxPool : Op::kAveragePool);
+    } else {
+      add_activation(source);
+    }
   }
 
-  /// Not so fine that values of this scale would need more than a 16-bit multiplier.
-  Quantization random_grid_for(float scale) {
-    Quantization grid = random_grid();
-    while (scale / grid.scales[0] > kLargestScaleRatio) grid = random_grid();
-    return grid;
-  }
-  Quantization random_grid_for(const std::vector<size_t>& operands) {
-    float largest = 0;
-    for (size_t i : operands) largest = std::max(largest, maps_[i].grid.scales[0]);
-    return random_grid_for(largest);
-  }
+  size_t newest() const { return maps_.size() - 1; }
 
-  /// Mostly the newest map, so that networks become deep, and shapes above 1x1.
+  /// Mostly the newest map, so that networks become deep.
   size_t pick_map() {
     return random_.chance(70)
-               ? maps_.size() - 1
-               : static_cast<size_t>(random_.pick(0, static_cast<int64_t>(maps_.size()) - 1));
+               ? newest()
+               : static_cast<size_t>(random_.pick(0, static_cast<int64_t>(newest())));
+  }
+
+  const Map& read(size_t index) {
+    maps_[index].is_read = true;
+    return maps_[index];
   }
 
   Node new_node(Op op, std::vector<std::string> inputs) {
@@ -100,273 +103,210 @@ class Generator {
     return node;
   }
 
-  void add_random() {
-    switch (random_.pick(0, 9)) {
-      case 0:
-      case 1:
-      case 2:
-      case 3:
-        add_convolution(pick_map());
-        break;
-      case 4:
-      case 5:
-        add_residual(pick_map());
-        break;
-      case 6:
-        add_pool(pick_map(), random_.chance(50) ? Op::kMaxPool : Op::kAveragePool);
-        break;
-      case 7:
-        add_concat();
-        break;
-      case 8:
-        add_shortcut(pick_map());
-        break;
-      default:
-        add_block(pick_map());
-    }
-  }
-
-  /// Kernel, stride, dilation and padding that leave at least one output of {H, W}.
-  Window random_window(const Shape& shape, bool may_dilate, bool may_pad) {
-    Window w;
-    w.stride_h = random_.chance(70) ? 1 : random_.pick(2, 3);
-    w.stride_w = random_.chance(70) ? w.stride_h : random_.pick(1, 3);
-    const auto side = [&](int64_t size, int64_t& kernel, int64_t& dilation, int64_t& before,
-                          int64_t& after) {
-      kernel = random_.pick(1, 4);
-      dilation = may_dilate && random_.chance(20) ? 2 : 1;
-      if (may_pad && random_.chance(60)) {
-        before = random_.pick(0, kernel - 1);
-        after = random_.pick(0, kernel - 1);
-      }
-      while ((kernel - 1) * dilation + 1 > size + before + after) {
-        if (dilation > 1) {
-          dilation = 1;
-        } else {
-          --kernel;
-        }
-      }
-      before = std::min(before, kernel - 1);
-      after = std::min(after, kernel - 1);
-    };
-    side(shape[1], w.kernel_h, w.dilation_h, w.pad_top, w.pad_bottom);
-    side(shape[2], w.kernel_w, w.dilation_w, w.pad_left, w.pad_right);
-    return w;
-  }
-
-  Quantization weight_grid(int64_t channels) {
-    static const std::vector<int> kBits{8, 8, 4, 4, 2, 16, 3, 6};
-    Quantization grid;
-    if (random_.chance(25)) {
-      grid.bits = 4;
-      grid.code = WeightCode::kPowerOfTwo;
-    } else {
-      grid.bits = random_.any(kBits);
-    }
-    grid.scales.resize(random_.chance(70) ? static_cast<size_t>(channels) : 1);
-    return grid;
-  }
-
-  int32_t random_weight(const Quantization& grid) {
-    if (grid.code != WeightCode::kPowerOfTwo) {
-      return static_cast<int32_t>(random_.pick(grid.min(), grid.max()));
-    }
-    const auto exponent = random_.pick(-1, 6);
-    const int32_t magnitude = exponent < 0 ? 0 : 1 << exponent;
-    return random_.chance(50) ? -magnitude : magnitude;
-  }
-
-  /// Weights whose sums of `taps` values of size 1 are of about that size, and a bias.
-  void add_weights(Node& node, const Shape& shape, float input_scale) {
-    const int64_t inner = element_count(shape) / shape[0];
-    Quantization grid = weight_grid(shape[0]);
-    const float size = 2.0F / std::sqrt(static_cast<float>(inner)) / static_cast<float>(grid.max());
-    for (float& scale : grid.scales) scale = size * random_.real(0.5F, 1.5F);
-    Tensor weight{shape, {}};
-    Tensor bias{{shape[0]}, {}};
-    for (int64_t k = 0; k < shape[0]; ++k) {
-      const float scale = grid.scales[grid.scales.size() == 1 ? 0 : static_cast<size_t>(k)];
-      for (int64_t i = 0; i < inner; ++i) {
-        weight.data.push_back(scale * static_cast<float>(random_weight(grid)));
-      }
-      // Not more than a bias word holds.
-      const float most = std::min(0.5F, kLargestBias * input_scale * scale);
-      bias.data.push_back(random_.real(-most, most));
-    }
-    node.inputs.push_back(node.output + "_w");
-    graph_.quantizations[node.inputs.back()] = grid;
-    graph_.weights[node.inputs.back()] = std::move(weight);
-    if (random_.chance(80)) {
-      node.inputs.push_back(node.output + "_b");
-      graph_.weights[node.inputs.back()] = std::move(bias);
-    }
-  }
-
-  /// Puts the node and perhaps an activation behind it; the result is a map on `grid`.
-  size_t push(Node node, Quantization grid) {
-    std::string tensor = node.output;
+  /// The node as it is; its result is a map on `grid`.
+  size_t push_bare(Node node, Quantization grid) {
+    const std::string tensor = node.output;
     graph_.nodes.push_back(std::move(node));
-    if (random_.chance(40)) {
-      Node activation = new_node(random_.chance(60) ? Op::kRelu : Op::kClip, {tensor});
-      if (activation.op == Op::kClip) {
-        activation.clip_low = random_.chance(50) ? 0.0F : -0.5F;
-        activation.clip_high = 1.5F;
-      }
-      tensor = activation.output;
-      graph_.nodes.push_back(std::move(activation));
-    }
+    graph_.output = tensor;
     graph_.quantizations[tensor] = grid;
-    settle();
+    infer_shapes(graph_);
     maps_.push_back({tensor, graph_.shapes.at(tensor), std::move(grid), false});
-    return maps_.size() - 1;
+    return newest();
+  }
+
+  Node new_activation(const std::string& input) {
+    Node node = new_node(random_.chance(60) ? Op::kRelu : Op::kClip, {input});
+    if (node.op == Op::kRelu) return node;
+    static const std::vector<float> kLow{0, 0, -0.5F, -1, 0.2F};
+    static const std::vector<float> kHigh{1.5F, 6, 0.75F};
+    node.clip_low = random_.any(kLow);
+    node.clip_high = random_.any(kHigh);
+    return node;
+  }
+
+  /// The node and perhaps activations behind it; the result is a map on `grid`. A tensor in between
+  /// is on no grid, on one of the same scale, or on another.
+  size_t push(Node node, const Quantization& grid) {
+    while (random_.chance(35)) {
+      std::string tensor = node.output;
+      graph_.nodes.push_back(std::move(node));
+      if (random_.chance(15)) {
+        Quantization between = random_grid_for(random_, grid.scales[0]);
+        if (random_.chance(50)) {
+          between = grid;
+          if (random_.chance(50)) between.bits = 16;
+        }
+        graph_.quantizations[tensor] = between;
+      }
+      node = new_activation(tensor);
+    }
+    return push_bare(std::move(node), grid);
+  }
+
+  size_t push_weighted(Node node, const Shape& weight_shape, const Quantization& input,
+                       const Quantization* grid) {
+    RandomWeights weights = random_weights(random_, weight_shape, input.scales[0]);
+    node.inputs.push_back(node.output + "_w");
+    graph_.quantizations[node.inputs.back()] = std::move(weights.grid);
+    graph_.weights[node.inputs.back()] = std::move(weights.weight);
+    if (!weights.bias.data.empty()) {
+      node.inputs.push_back(node.output + "_b");
+      graph_.weights[node.inputs.back()] = std::move(weights.bias);
+    }
+    if (random_.chance(25)) node.rounding = graph::Rounding::kStochastic;
+    return push(std::move(node),
+                grid != nullptr ? *grid : random_grid_for(random_, input.scales[0]));
   }
 
   size_t push_convolution(Node node, const Map& in, int64_t channels,
                           const Quantization* grid = nullptr) {
-    const Window& w = node.window;
-    add_weights(node, {channels, in.shape[0] / node.groups, w.kernel_h, w.kernel_w},
-                in.grid.scales[0]);
-    if (random_.chance(25)) node.rounding = graph::Rounding::kStochastic;
-    return push(std::move(node), grid != nullptr ? *grid : random_grid_for(in.grid.scales[0]));
+    const Shape shape{channels, in.shape[0] / node.groups, node.window.kernel_h,
+                      node.window.kernel_w};
+    return push_weighted(std::move(node), shape, in.grid, grid);
   }
 
-  size_t add_convolution(size_t source) {
-    const Map& in = read(source);
+  void add_convolution(size_t source) {
+    const Map in = read(source);
     Node node = new_node(Op::kConv, {in.tensor});
-    node.window = random_window(in.shape, true, true);
-    int64_t channels = random_.chance(85) ? random_.pick(1, 18) : random_.pick(19, 70);
-    if (random_.chance(20)) {
+    node.window = random_window(random_, in.shape, {3, true, true});
+    int64_t channels = random_.chance(92) ? random_.pick(1, kMostChannels) : random_.pick(25, 70);
+    if (random_.chance(25)) {
       node.groups = in.shape[0];
-      channels = in.shape[0] * random_.pick(1, 2);
-    } else if (in.shape[0] % 2 == 0 && random_.chance(30)) {
-      node.groups = 2;
-      channels += channels % 2;
+      channels = in.shape[0] * random_.pick(1, in.shape[0] <= 12 ? 3 : 1);
+    } else if (random_.chance(25)) {
+      node.groups = random_divisor(in.shape[0]);
+      channels = node.groups * random_.pick(1, std::max<int64_t>(kMostChannels / node.groups, 1));
     }
-    return push_convolution(std::move(node), Map(in), channels);
+    push_convolution(std::move(node), in, channels);
+  }
+
+  int64_t random_divisor(int64_t value) {
+    std::vector<int64_t> divisors;
+    for (int64_t d = 1; d <= value; ++d) {
+      if (value % d == 0) divisors.push_back(d);
+    }
+    return random_.any(divisors);
   }
 
   /// A convolution that keeps height and width, with `channels` outputs.
   size_t add_same(size_t source, int64_t channels, const Quantization* grid = nullptr) {
     const Map in = read(source);
     Node node = new_node(Op::kConv, {in.tensor});
-    const int64_t side = in.shape[1] >= 3 && in.shape[2] >= 3 && random_.chance(60) ? 3 : 1;
+    const int64_t side = random_.chance(50) ? 1 : random_.chance(80) ? 3 : 5;
     Window& w = node.window;
     w.kernel_h = w.kernel_w = side;
     w.pad_top = w.pad_left = w.pad_bottom = w.pad_right = side / 2;
+    if (channels == in.shape[0] && random_.chance(30)) node.groups = channels;
     return push_convolution(std::move(node), in, channels, grid);
   }
 
-  bool addable(const Quantization& a, const Quantization& b) const {
-    const float ratio = a.scales[0] / b.scales[0];
-    return ratio < kLargestScaleRatio && ratio > 1 / kLargestScaleRatio;
+  bool can_add(size_t a, size_t b, const Quantization& grid) const {
+    return maps_[a].shape == maps_[b].shape && are_close(maps_[a].grid, grid) &&
+           are_close(maps_[b].grid, grid) && are_close(maps_[a].grid, maps_[b].grid);
   }
 
   void add_sum(size_t a, size_t b) {
-    const Quantization grid = random_grid();
-    if (maps_[a].shape != maps_[b].shape || !addable(maps_[a].grid, grid) ||
-        !addable(maps_[b].grid, grid) || !addable(maps_[a].grid, maps_[b].grid)) {
-      return;
-    }
+    const Quantization grid = random_grid(random_);
+    if (!can_add(a, b, grid)) return;
+    if (random_.chance(50)) std::swap(a, b);
     const std::string left = read(a).tensor;
     const std::string right = read(b).tensor;
     push(new_node(Op::kAdd, {left, right}), grid);
   }
 
   void add_residual(size_t source) {
+    if (random_.chance(8)) return add_sum(source, source);
     const int64_t channels = maps_[source].shape[0];
     const size_t branch = add_same(source, channels);
-    if (random_.chance(30)) {
-      const size_t other = add_same(source, channels);
-      return random_.chance(50) ? add_sum(branch, other) : add_sum(other, branch);
-    }
-    if (random_.chance(50)) {
-      add_sum(branch, source);
-    } else {
-      add_sum(source, branch);
-    }
+    add_sum(branch, random_.chance(30) ? add_same(source, channels) : source);
   }
 
   size_t add_pool(size_t source, Op op) {
     const Map in = read(source);
     Node node = new_node(op, {in.tensor});
-    node.window = random_window(in.shape, false, op == Op::kAveragePool || !in.grid.is_signed);
+    // Padding of a maximum on a signed grid would be 0 instead of nothing.
+    node.window =
+        random_window(random_, in.shape, {1, op == Op::kAveragePool || !in.grid.is_signed, false});
     node.count_include_pad = true;
-    if (op == Op::kAveragePool) return push(std::move(node), random_grid_for(in.grid.scales[0]));
-    const std::string tensor = node.output;
-    graph_.nodes.push_back(std::move(node));
-    settle();
-    maps_.push_back({tensor, graph_.shapes.at(tensor), in.grid, false});
-    return maps_.size() - 1;
+    if (op == Op::kMaxPool) return push_bare(std::move(node), in.grid);
+    return push(std::move(node), random_grid_for(random_, in.grid.scales[0]));
   }
 
-  void add_concat() {
-    const size_t first = pick_map();
-    // All but the last operand fill whole bytes whatever the width.
-    const size_t a = add_same(first, 4 * random_.pick(1, 4));
+  /// Inception-like branches: of one map, of several, of the map itself.
+  void add_concat(size_t first) {
+    const auto count = random_.pick(2, 4);
+    const Quantization shared = random_grid_for(random_, maps_[first].grid.scales[0]);
     // With one grid the operands can be written where they belong; others are rescaled first.
-    const Quantization shared = maps_[a].grid;
     const Quantization* grid = random_.chance(60) ? &shared : nullptr;
-    const size_t b = random_.chance(40) ? a : add_same(first, 4 * random_.pick(1, 3), grid);
-    const size_t c = random_.chance(50) ? first : add_same(first, random_.pick(1, 9), grid);
-    std::vector<size_t> operands{a};
-    if (b != a) operands.push_back(b);
-    operands.push_back(c);
-    const float ratio = maps_[c].grid.scales[0] / shared.scales[0];
-    push_concat(operands,
-                grid != nullptr && ratio < kLargestScaleRatio ? shared : random_grid_for(operands));
-    if (random_.chance(40)) add_sum(maps_.size() - 1, add_same(first, maps_.back().shape[0]));
+    std::vector<size_t> operands;
+    for (int64_t i = 0; i < count; ++i) {
+      const bool is_last = i + 1 == count;
+      if (random_.chance(25) && (is_last || maps_[first].shape[0] % kChannelUnit == 0) &&
+          maps_[first].shape[0] <= kMostChannels) {
+        operands.push_back(first);
+      } else {
+        const int64_t channels = is_last ? random_.pick(1, 9) : kChannelUnit * random_.pick(1, 3);
+        operands.push_back(add_same(first, channels, grid));
+      }
+    }
+    push_concat(operands, shared);
+    const int64_t channels = maps_.back().shape[0];
+    if (random_.chance(30)) add_sum(newest(), add_same(first, channels));
   }
 
-  void push_concat(const std::vector<size_t>& operands, const Quantization& grid) {
+  /// On `wish` if every operand can be rescaled to it.
+  void push_concat(const std::vector<size_t>& operands, const Quantization& wish) {
     std::vector<std::string> tensors;
-    for (size_t index : operands) tensors.push_back(read(index).tensor);
-    Node node = new_node(Op::kConcat, tensors);
-    const std::string tensor = node.output;
-    graph_.nodes.push_back(std::move(node));
-    graph_.quantizations[tensor] = grid;
-    settle();
-    maps_.push_back({tensor, graph_.shapes.at(tensor), grid, false});
+    float largest = 0;
+    for (size_t index : operands) {
+      tensors.push_back(read(index).tensor);
+      largest = std::max(largest, maps_[index].grid.scales[0]);
+    }
+    const bool fits = largest / wish.scales[0] <= kLargestScaleRatio;
+    push_bare(new_node(Op::kConcat, tensors), fits ? wish : random_grid_for(random_, largest));
   }
 
-  /// The shortcut of a ResNet without weights.
-  void add_shortcut(size_t source) {
+  /// The parts of a ResNet's shortcut without weights, together or alone.
+  void add_selection(size_t source) {
     const Map in = read(source);
-    Node subsample = new_node(Op::kSubsample, {in.tensor});
-    subsample.window.stride_h = subsample.window.stride_w = 2;
-    const std::string between = subsample.output;
-    graph_.nodes.push_back(std::move(subsample));
-    Node pad = new_node(Op::kPadChannels, {between});
+    const bool subsamples = random_.chance(75);
+    std::string tensor = in.tensor;
+    Node node = new_node(Op::kSubsample, {tensor});
+    node.window.stride_h = random_.pick(1, 3);
+    node.window.stride_w = node.window.stride_h == 1 ? 2 : random_.pick(1, 3);
+    if (subsamples && random_.chance(40)) {
+      push(std::move(node), random_grid_for(random_, in.grid.scales[0]));
+      return;
+    }
+    if (subsamples) {
+      tensor = node.output;
+      graph_.nodes.push_back(std::move(node));
+    }
+    Node pad = new_node(Op::kPadChannels, {tensor});
     pad.pad_before = random_.pick(0, 3);
     pad.pad_after = random_.pick(1, 3);
-    const std::string tensor = pad.output;
-    graph_.nodes.push_back(std::move(pad));
-    settle();
-    graph_.quantizations[tensor] = in.grid;
-    maps_.push_back({tensor, graph_.shapes.at(tensor), in.grid, false});
+    push(std::move(pad),
+         random_.chance(60) ? in.grid : random_grid_for(random_, in.grid.scales[0]));
   }
 
-  /// Convolution, addition and pool, which the chip does in one pass.
-  void add_block(size_t source) {
-    add_residual(source);
-    add_pool(maps_.size() - 1, random_.chance(50) ? Op::kMaxPool : Op::kAveragePool);
-  }
-
-  /// Shapes up to the newest node.
-  void settle() {
-    graph_.output = graph_.nodes.back().output;
-    infer_shapes(graph_);
-  }
-
-  const Map& read(size_t index) {
-    maps_[index].is_read = true;
-    return maps_[index];
+  void add_activation(size_t source) {
+    const Map in = read(source);
+    Node node = new_activation(in.tensor);
+    if (random_.chance(30)) {
+      push(std::move(node), in.grid);
+      return;
+    }
+    // With another scale it stays a layer of its own.
+    if (random_.chance(25)) node.rounding = graph::Rounding::kStochastic;
+    push(std::move(node), random_grid_for(random_, in.grid.scales[0]));
   }
 
   /// {C, 1, 1} of any map.
   size_t collapse(size_t source) {
     const Map in = read(source);
-    if (in.shape[1] == 1 && in.shape[2] == 1) return source;
-    return push(new_node(Op::kGlobalAveragePool, {in.tensor}), random_grid_for(in.grid.scales[0]));
+    if (in.shape[1] == 1 && in.shape[2] == 1 && random_.chance(80)) return source;
+    return push(new_node(Op::kGlobalAveragePool, {in.tensor}),
+                random_grid_for(random_, in.grid.scales[0]));
   }
 
   /// Every unread map but the newest gets a reader: 4 channels of its mean join a sum.
@@ -376,24 +316,42 @@ class Generator {
       if (!maps_[i].is_read) loose.push_back(i);
     }
     if (loose.empty()) return;
-    loose.push_back(maps_.size() - 1);
-    for (size_t& index : loose) index = add_same(collapse(index), 4);
-    push_concat(loose, random_grid_for(loose));
+    loose.push_back(newest());
+    for (size_t& index : loose) index = add_same(collapse(index), kChannelUnit);
+    push_concat(loose, random_grid(random_));
   }
 
+  size_t push_gemm(size_t source, int64_t outputs) {
+    const Map in = read(source);
+    return push_weighted(new_node(Op::kGemm, {in.tensor}), {outputs, in.shape[0]}, in.grid,
+                         nullptr);
+  }
+
+  /// Ends in fully connected layers, or where the network is.
   void finish() {
-    const Map in = read(maps_.size() - 1);
-    Node flatten = new_node(Op::kFlatten, {in.tensor});
-    const std::string flat = flatten.output;
-    graph_.nodes.push_back(std::move(flatten));
-    Node gemm = new_node(Op::kGemm, {flat});
-    add_weights(gemm, {random_.pick(2, 10), element_count(in.shape)}, in.grid.scales[0]);
-    Quantization grid;
-    grid.bits = random_.chance(50) ? 8 : 16;
-    grid.scales = {random_.real(1.0F, 3.0F) / static_cast<float>(grid.max())};
-    graph_.quantizations[gemm.output] = grid;
-    graph_.nodes.push_back(std::move(gemm));
-    settle();
+    if (random_.chance(30)) {
+      const size_t end = kEndsInMapsOfSeveralPixels ? newest() : collapse(newest());
+      if (end != 0 && element_count(maps_[end].shape) <= kLargestOutput) return;
+    }
+    size_t last = random_.chance(30) ? collapse(newest()) : newest();
+    const bool is_vector = element_count(maps_[last].shape) == maps_[last].shape[0];
+    Node flatten = new_node(Op::kFlatten, {read(last).tensor});
+    last = push_bare(std::move(flatten), Quantization(maps_[last].grid));
+    for (auto hidden = random_.pick(0, 2); hidden > 0; --hidden) {
+      const size_t before = last;
+      last = push_gemm(last, random_.chance(40) ? maps_[last].shape[0] : random_.pick(1, 40));
+      // A flattened map of several pixels is no operand of a vector's addition.
+      const bool addable = is_vector || graph_.producer(maps_[before].tensor)->op != Op::kFlatten;
+      if (addable && maps_[before].shape == maps_[last].shape && random_.chance(60)) {
+        add_sum(before, last);
+      }
+      last = newest();
+    }
+    push_gemm(last, random_.pick(2, 20));
+    if (!random_.chance(10)) return;
+    graph_.nodes.push_back(new_node(Op::kSoftmax, {maps_.back().tensor}));
+    graph_.output = graph_.nodes.back().output;
+    infer_shapes(graph_);
   }
 
   Random random_;

@@ -2,69 +2,100 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
+#include <algorithm>
 
+#include "fuzz/network/describe.hpp"
+#include "fuzz/network/shrink.hpp"
 #include "graph/integer_network.hpp"
 #include "reference/integer_engine.hpp"
 
-namespace tessera {
+namespace tessera::fuzz {
 namespace {
 
-using graph::IntegerOp;
-
-constexpr uint64_t kSeeds = 120;
+constexpr uint64_t kSeeds = 500;  // those of network_fuzz_test
 
 TEST(RandomGraph, the_same_seed_is_the_same_network) {
-  for (uint64_t seed : {3U, 4U}) {
-    const auto a = graph::lower(fuzz::random_graph(seed));
-    const auto b = graph::lower(fuzz::random_graph(seed));
-    ASSERT_EQ(a.layers.size(), b.layers.size());
-    for (size_t i = 0; i < a.layers.size(); ++i)
-      EXPECT_EQ(a.layers[i].weights, b.layers[i].weights);
-  }
-  EXPECT_NE(graph::lower(fuzz::random_graph(3)).layers.back().weights,
-            graph::lower(fuzz::random_graph(4)).layers.back().weights);
+  EXPECT_EQ(describe(random_graph(3)), describe(random_graph(3)));
+  EXPECT_NE(describe(random_graph(3)), describe(random_graph(4)));
+  EXPECT_EQ(random_graph(5).weights.begin()->second.data,
+            random_graph(5).weights.begin()->second.data);
 }
 
-TEST(RandomGraph, the_seeds_cover_every_operator_width_and_rounding) {
-  std::set<IntegerOp> operators;
-  std::set<int> activation_bits, weight_bits;
-  int p4 = 0, stochastic = 0, grouped = 0, dilated = 0, padded_pools = 0;
+/// What must occur among the seeds, each in at least this many networks.
+TEST(RandomGraph, the_seeds_cover_every_operator_width_rounding_and_branch) {
+  std::map<std::string, int> covered;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
-    const auto net = graph::lower(fuzz::random_graph(seed));
-    for (const auto& tensor : net.tensors) activation_bits.insert(tensor.bits);
-    for (const auto& layer : net.layers) {
-      operators.insert(layer.op);
-      if (layer.op == IntegerOp::kMaxPool) padded_pools += layer.window.pad_top > 0 ? 1 : 0;
-      if (layer.op != IntegerOp::kConv) continue;
-      weight_bits.insert(layer.weight_bits);
-      p4 += layer.p4 ? 1 : 0;
-      stochastic += layer.rounding == graph::Rounding::kStochastic ? 1 : 0;
-      grouped += layer.groups > 1 ? 1 : 0;
-      dilated += layer.window.dilation_h > 1 ? 1 : 0;
-    }
+    for (const auto& [feature, count] : features_of(random_graph(seed))) ++covered[feature];
   }
-  EXPECT_EQ(operators.size(), 5U);
-  EXPECT_EQ(activation_bits, (std::set<int>{2, 4, 8, 16}));
-  EXPECT_EQ(weight_bits, (std::set<int>{2, 4, 8, 16}));
-  for (const int count : {p4, stochastic, grouped, dilated, padded_pools}) EXPECT_GT(count, 5);
+  for (const auto& [feature, count] : covered) std::printf("%4d %s\n", count, feature.c_str());
+  std::vector<std::string> wanted{"depthwise",
+                                  "grouped",
+                                  "dilated",
+                                  "stochastic",
+                                  "read twice",
+                                  "not square",
+                                  "uneven strides",
+                                  "without bias",
+                                  "ends in a map",
+                                  "ends in a vector",
+                                  "weights p4",
+                                  "Conv padded unevenly",
+                                  "MaxPool padded unevenly",
+                                  "AveragePool padded unevenly"};
+  for (const char* op :
+       {"Conv", "Gemm", "Relu", "Clip", "MaxPool", "AveragePool", "GlobalAveragePool", "Add",
+        "Concat", "PadChannels", "Subsample", "Flatten", "Softmax"}) {
+    wanted.push_back(std::string("op ") + op);
+  }
+  for (const int bits : {2, 3, 4, 5, 6, 7, 8, 9, 12, 16}) {
+    wanted.push_back("activations " + std::to_string(bits) + " bit signed");
+    wanted.push_back("activations " + std::to_string(bits) + " bit unsigned");
+  }
+  for (const int bits : {2, 3, 4, 5, 6, 7, 8, 12, 16}) {
+    wanted.push_back("weights " + std::to_string(bits) + " bit signed");
+  }
+  for (const int side : {1, 2, 3, 4, 5}) {
+    wanted.push_back("kernel " + std::to_string(side) + " high");
+    wanted.push_back("kernel " + std::to_string(side) + " wide");
+  }
+  for (const std::string& feature : wanted) EXPECT_GE(covered[feature], 5) << feature;
 }
 
 TEST(RandomGraph, most_networks_answer_differently_to_different_images) {
   uint64_t lively = 0;
   for (uint64_t seed = 0; seed < kSeeds; ++seed) {
-    const auto graph = fuzz::random_graph(seed);
+    const auto graph = random_graph(seed);
     const auto net = graph::lower(graph);
     const reference::IntegerEngine engine(net);
-    fuzz::Random random(seed);
+    Random random(seed);
     const auto logits = [&] {
-      return engine.run(graph::quantize_input(net, fuzz::random_image(graph, random).data()));
+      return engine.run(graph::quantize_input(net, random_image(graph, random).data()));
     };
     const auto first = logits();
     if (first != logits() || first != logits()) ++lively;
   }
+  std::printf("%llu of %llu networks\n", static_cast<unsigned long long>(lively),
+              static_cast<unsigned long long>(kSeeds));
   EXPECT_GT(lively, kSeeds * 3 / 4);
 }
 
+TEST(Shrink, leaves_the_node_that_is_looked_for_and_a_valid_network) {
+  const auto has_clip = [](const graph::Graph& graph) {
+    return std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                       [](const graph::Node& node) { return node.op == graph::Op::kClip; });
+  };
+  int shrunk = 0;
+  for (uint64_t seed = 0; seed < 40; ++seed) {
+    const graph::Graph graph = random_graph(seed);
+    if (!has_clip(graph)) continue;
+    const graph::Graph smallest = shrink(graph, has_clip);
+    EXPECT_LE(smallest.nodes.size(), 2U) << describe(smallest);
+    EXPECT_TRUE(has_clip(smallest));
+    EXPECT_EQ(smallest.nodes.back().output, smallest.output);
+    ++shrunk;
+  }
+  EXPECT_GT(shrunk, 5);
+}
+
 }  // namespace
-}  // namespace tessera
+}  // namespace tessera::fuzz
