@@ -140,6 +140,7 @@ ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
   result.network = image.network_name();
   result.chip = chip.name;
   result.images = static_cast<uint64_t>(dataset.count);
+  result.labelled = dataset.labelled();
   result.image_bytes = image.header().device_bytes;
   result.total_cycles = outcome.cycles;
   result.simulation_seconds = outcome.wall_seconds;
@@ -151,7 +152,7 @@ ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
     if (r.done != abi::kResultDone) {
       throw RunFailed("the firmware ended before image " + std::to_string(i));
     }
-    if (r.top1 == dataset.labels[i]) ++result.correct;
+    if (result.labelled && r.top1 == dataset.labels[i]) ++result.correct;
   }
 
   gather_layers(chip, image, soc, result);

@@ -44,6 +44,7 @@ struct ImageRunResult {
   std::string network;
   std::string chip;
   uint64_t images = 0;
+  bool labelled = false;  ///< without labels nothing is known to be correct
   uint64_t correct = 0;
   bool checked = false;
   uint64_t mismatches = 0;  ///< images whose logits differ from the reference in any element

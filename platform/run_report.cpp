@@ -104,8 +104,9 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["timing"] = setup.timing;
   o["quantum_instructions"] = setup.quantum;
   o["images"] = r.images;
-  o["correct"] = r.correct;
-  o["top1_percent"] = r.top1_percent();
+  o["correct"] = r.labelled ? boost::json::value(r.correct) : boost::json::value(nullptr);
+  o["top1_percent"] =
+      r.labelled ? boost::json::value(r.top1_percent()) : boost::json::value(nullptr);
   o["reference_checked"] = r.checked;
   o["reference_mismatches"] =
       r.checked ? boost::json::value(r.mismatches) : boost::json::value(nullptr);
@@ -148,8 +149,12 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
   append(text, "%s on %s (array %s, core %s, timing %s)\n", r.network.c_str(), r.chip.c_str(),
          setup.array.c_str(), setup.core.c_str(), setup.timing.c_str());
   const auto images = static_cast<double>(r.images);
-  append(text, "  images            %llu, top-1 %.2f %%\n",
-         static_cast<unsigned long long>(r.images), r.top1_percent());
+  append(text, "  images            %llu, ", static_cast<unsigned long long>(r.images));
+  if (r.labelled) {
+    append(text, "top-1 %.2f %%\n", r.top1_percent());
+  } else {
+    text += "without labels\n";
+  }
   if (r.checked) {
     append(text, "  reference         %llu images differ\n",
            static_cast<unsigned long long>(r.mismatches));

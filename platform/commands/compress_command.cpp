@@ -55,6 +55,22 @@ graph::InputNormalization parse_normalization(const Arguments& args) {
   return n;
 }
 
+/// The accuracies, or that there are none.
+std::string accuracy_text(const compress::CompressReport& r) {
+  if (!r.integer_top1_percent || !r.float_top1_percent) {
+    return "accuracy not measured (no labels)";
+  }
+  char text[128];
+  std::snprintf(text, sizeof(text), "top-1 %.2f %% (float %.2f %%) on %lld images",
+                *r.integer_top1_percent, *r.float_top1_percent,
+                static_cast<long long>(r.test_images));
+  return text;
+}
+
+boost::json::value json_percent(const std::optional<double>& percent) {
+  return percent ? boost::json::value(*percent) : boost::json::value(nullptr);
+}
+
 double ratio(int64_t before, int64_t after) {
   return after == 0 ? 0 : static_cast<double>(before) / static_cast<double>(after);
 }
@@ -66,8 +82,8 @@ boost::json::object to_json(const compress::CompressReport& r) {
   o["network"] = r.net;
   o["recipe"] = r.recipe;
   o["test_images"] = r.test_images;
-  o["float_top1_percent"] = r.float_top1_percent;
-  o["integer_top1_percent"] = r.integer_top1_percent;
+  o["float_top1_percent"] = json_percent(r.float_top1_percent);
+  o["integer_top1_percent"] = json_percent(r.integer_top1_percent);
   o["parameters"] = r.parameters;
   o["weight_bits"] = r.weight_bits;
   o["float_bytes"] = r.float_size_bytes;
@@ -96,13 +112,11 @@ void print(const compress::CompressReport& r, const std::string& output) {
     std::printf("%-20s %6s %8s %6d %c %12lld\n", l.name.c_str(), l.op.c_str(), weights.c_str(),
                 l.activation_bits, l.activation_signed ? 's' : 'u', static_cast<long long>(l.macs));
   }
-  std::printf(
-      "%s: top-1 %.2f %% (float %.2f %%) on %lld images, %lld bytes (float %lld, %.2fx), "
-      "BOPs %.1fx fewer\n",
-      output.c_str(), r.integer_top1_percent, r.float_top1_percent,
-      static_cast<long long>(r.test_images), static_cast<long long>(r.integer_size_bytes),
-      static_cast<long long>(r.float_size_bytes), ratio(r.float_size_bytes, r.integer_size_bytes),
-      ratio(r.float_bit_operations, r.bit_operations));
+  std::printf("%s: %s, %lld bytes (float %lld, %.2fx), BOPs %.1fx fewer\n", output.c_str(),
+              accuracy_text(r).c_str(), static_cast<long long>(r.integer_size_bytes),
+              static_cast<long long>(r.float_size_bytes),
+              ratio(r.float_size_bytes, r.integer_size_bytes),
+              ratio(r.float_bit_operations, r.bit_operations));
 }
 
 }  // namespace
@@ -115,7 +129,7 @@ int compress_command(const std::vector<std::string>& arguments) {
           known_recipes(),
       "net");
   args.options().add_options()("data", po::value<std::string>()->default_value(""),
-                               "data set: a folder, or a name (fashion-mnist)")(
+                               "data set: a folder, or a name (fashion-mnist, noise)")(
       "recipe", po::value<std::string>()->default_value("int8"), "recipe: a file or a name")(
       "output,o", po::value<std::string>(), "ONNX file to write")(
       "input-mean", po::value<std::string>(),

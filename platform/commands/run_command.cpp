@@ -122,7 +122,7 @@ int run_command(const std::vector<std::string>& arguments) {
   Arguments args("run IMAGE.timg [options]   or   run --elf PROGRAM [options]", "image");
   const auto text = [] { return po::value<std::string>(); };
   args.options().add_options()("chip", text()->default_value("reference"), "chip file or name")(
-      "data", text()->default_value(""), "data set: a folder, or a name (fashion-mnist)")(
+      "data", text()->default_value(""), "data set: a folder, or a name (fashion-mnist, noise)")(
       "count", po::value<uint64_t>()->default_value(10), "images of the test split to run")(
       "array", text()->default_value("model"),
       "the PE array: model; rtl: Verilated; lockstep: both, compared tile by tile")(

@@ -22,10 +22,10 @@ std::map<std::string, size_t> group_of_tensor(const std::vector<ActivationGroup>
 }  // namespace
 
 Observations observe(const graph::Graph& graph, const std::vector<ActivationGroup>& groups,
-                     const data::Dataset& train, int64_t images) {
+                     const data::Dataset& train, const Recipe& recipe) {
   const reference::FloatEngine engine(graph);
   const std::map<std::string, size_t> group_of = group_of_tensor(groups);
-  const int64_t count = std::min(images, train.count);
+  const int64_t count = std::min(recipe.calibration_images, train.count);
   const auto for_each_value = [&](const auto& use) {
     const auto observer = [&](const std::string& tensor, const std::vector<float>& values) {
       const auto found = group_of.find(tensor);
@@ -45,7 +45,9 @@ Observations observe(const graph::Graph& graph, const std::vector<ActivationGrou
   });
   Observations observations;
   for (const double magnitude : largest) observations.emplace_back(magnitude, kBins);
-  for_each_value([&](size_t group, float value) { observations[group].add(value); });
+  if (recipe.activation_threshold != Threshold::kMax) {
+    for_each_value([&](size_t group, float value) { observations[group].add(value); });
+  }
   return observations;
 }
 

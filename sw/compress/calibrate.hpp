@@ -7,9 +7,10 @@
 
 namespace tessera::compress {
 
-/// Runs the float network on the first `images` images of the training split and collects what the
-/// tensors of each group hold.
+/// Runs the float network on the first recipe.calibration_images images of the training split and
+/// collects what the tensors of each group hold; only the largest magnitudes, and no counts, if the
+/// recipe clips no activation.
 Observations observe(const graph::Graph& graph, const std::vector<ActivationGroup>& groups,
-                     const data::Dataset& train, int64_t images);
+                     const data::Dataset& train, const Recipe& recipe);
 
 }  // namespace tessera::compress

@@ -51,6 +51,10 @@ void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
                              " input channels, its normalisation " + std::to_string(values) +
                              " values");
   }
+  if (recipe.finetune.epochs > 0 && !train.labelled()) {
+    throw std::runtime_error(recipe.file + ": finetune needs labels, which " + train.source +
+                             " has none of; name a labelled data set, or a recipe without it");
+  }
   if (recipe.finetune.epochs > 0 && options.fine_tuner == nullptr) {
     throw std::runtime_error(recipe.file +
                              ": finetune needs libtorch, which this build is without "
@@ -117,11 +121,13 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   CompressReport& report = result.report;
   report.net = net.name;
   report.recipe = recipe.name;
-  report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
-                                            stage(options, "measure float"));
+  if (test.labelled()) {
+    report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
+                                              stage(options, "measure float"));
+  }
 
   stage(options, "calibrate");
-  const Observations observations = observe(folded, groups, train, recipe.calibration_images);
+  const Observations observations = observe(folded, groups, train, recipe);
   result.graph = folded;
   result.graph.name = net.name + "-" + recipe.name;
   quantize_activations(result.graph, groups, observations, recipe);
@@ -133,10 +139,12 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   // Measured on what a reader of the file gets, not on what is in memory here.
   const Graph written = graph::parse_onnx(graph::serialize_onnx(result.graph), "the result");
   const graph::IntegerNetwork network = graph::lower(written);
-  report.integer_top1_percent = measure_integer(network, test, options.test_images, options.threads,
-                                                stage(options, "measure integer"));
-  report.test_images =
-      options.test_images > 0 ? std::min(options.test_images, test.count) : test.count;
+  if (test.labelled()) {
+    report.integer_top1_percent = measure_integer(
+        network, test, options.test_images, options.threads, stage(options, "measure integer"));
+    report.test_images =
+        options.test_images > 0 ? std::min(options.test_images, test.count) : test.count;
+  }
   for (const auto& [name, tensor] : net.weights) {
     report.parameters += static_cast<int64_t>(tensor.data.size());
   }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,9 +34,10 @@ struct LayerReport {
 
 struct CompressReport {
   std::string net, recipe;
-  double float_top1_percent = 0;    ///< float engine
-  double integer_top1_percent = 0;  ///< integer engine, on the network as read back from its file
-  int64_t test_images = 0;
+  /// Of the float engine, and of the integer engine on the network as read back from its file;
+  /// nothing if the images have no labels.
+  std::optional<double> float_top1_percent, integer_top1_percent;
+  int64_t test_images = 0;  ///< measured
   std::vector<LayerReport> layers;
   int64_t parameters = 0;            ///< weights and biases
   int64_t weight_bits = 0;           ///< sum over weights of their width; biases not counted
@@ -51,9 +53,9 @@ struct CompressResult {
 };
 
 /// Folds batch norms, calibrates on the training split, quantises, fine-tunes if the recipe says
-/// so, and measures on the test split. The float accuracy is that of `net` as given.
-/// Throws std::runtime_error: the network is quantised already, images that do not fit it, a
-/// recipe that does not fit it, or fine-tuning without a tuner.
+/// so, and measures on the test split, if it is labelled. The float accuracy is that of `net` as
+/// given. Throws std::runtime_error: the network is quantised already, images that do not fit it, a
+/// recipe that does not fit it, or fine-tuning without a tuner or labels.
 CompressResult compress(const graph::Graph& net, const Recipe& recipe, const data::Dataset& train,
                         const data::Dataset& test, const CompressOptions& options);
 

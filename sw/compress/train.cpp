@@ -35,6 +35,7 @@ void check_data(const graph::Graph& net, const data::Dataset& dataset, int64_t h
   require(net.shapes.at(net.input) == images,
           dataset.source + " holds images " + graph::to_string(images) + ", the network takes " +
               graph::to_string(net.shapes.at(net.input)));
+  require(dataset.labelled(), dataset.source + " has no labels");
   const int64_t classes = graph::element_count(net.shapes.at(net.output));
   require(dataset.classes <= classes, dataset.source + " has " + std::to_string(dataset.classes) +
                                           " classes, the network " + std::to_string(classes));

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <stdexcept>
 
 #include "data/readers.hpp"
@@ -16,6 +17,9 @@ namespace fs = std::filesystem;
 constexpr ImageShape kCifarShape{3, 32, 32};
 constexpr int64_t kCifarClasses = 10;
 constexpr int64_t kMaxSide = 65536;
+constexpr const char* kNoise = "noise";
+constexpr int64_t kNoiseTrainImages = 4;
+constexpr int64_t kNoiseTestImages = 100;
 
 /// What a folder may hold; a name restricts it.
 enum class Format : uint8_t { kAny, kIdx, kCifar };
@@ -170,13 +174,18 @@ Dataset open_path(const fs::path& path, Split split, const std::optional<ImageSh
 Dataset find_and_read(const std::string& path_or_name, Split split,
                       const std::optional<ImageShape>& expected) {
   if (path_or_name.empty()) return open_named(kNamedSets[0], true, split, expected);
+  if (path_or_name == kNoise) {
+    if (!expected)
+      throw std::runtime_error("data set noise: the network takes no images {C, H, W}");
+    return make_noise(split, *expected);
+  }
   for (const NamedSet& set : kNamedSets) {
     if (path_or_name == set.name) return open_named(set, false, split, expected);
   }
   if (fs::exists(path_or_name)) return open_path(path_or_name, split, expected);
   throw std::runtime_error(
       "data set " + path_or_name +
-      ": no such file or folder, and not one of fashion-mnist, mnist, cifar10\n"
+      ": no such file or folder, and not one of fashion-mnist, mnist, cifar10, noise\n"
       "pass --data DIR or set TESSERA_DATA_DIR; `apt-get install dataset-fashion-mnist` gives "
       "Fashion-MNIST");
 }
@@ -196,13 +205,29 @@ Dataset open_dataset(const std::string& path_or_name, Split split,
   return dataset;
 }
 
+Dataset make_noise(Split split, const ImageShape& shape) {
+  Dataset noise;
+  noise.source = kNoise;
+  noise.count = split == Split::kTrain ? kNoiseTrainImages : kNoiseTestImages;
+  noise.channels = shape.channels;
+  noise.height = shape.height;
+  noise.width = shape.width;
+  noise.images.resize(static_cast<size_t>(noise.count * shape.size_bytes()));
+  std::mt19937 random(split == Split::kTrain ? 1 : 2);
+  // The highest bits: the standard fixes this generator, but no distribution.
+  for (uint8_t& value : noise.images) value = static_cast<uint8_t>(random() >> 24);
+  return noise;
+}
+
 Dataset slice(const Dataset& dataset, int64_t first, int64_t count) {
   Dataset part = dataset;
   const int64_t begin = std::clamp<int64_t>(first, 0, dataset.count);
   const int64_t end = std::clamp<int64_t>(first + count, begin, dataset.count);
   const int64_t size = dataset.image_size_bytes();
   part.images.assign(dataset.images.begin() + begin * size, dataset.images.begin() + end * size);
-  part.labels.assign(dataset.labels.begin() + begin, dataset.labels.begin() + end);
+  if (dataset.labelled()) {
+    part.labels.assign(dataset.labels.begin() + begin, dataset.labels.begin() + end);
+  }
   part.count = end - begin;
   return part;
 }

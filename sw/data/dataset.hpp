@@ -27,9 +27,11 @@ struct Dataset {
   std::string source;  ///< folder or file that was read, for messages
   int64_t count = 0;
   int64_t channels = 0, height = 0, width = 0;
-  int64_t classes = 0;  ///< labels are 0..classes-1
+  int64_t classes = 0;  ///< labels are 0..classes-1; 0: there are none
   std::vector<uint8_t> images;
-  std::vector<uint8_t> labels;
+  std::vector<uint8_t> labels;  ///< one an image, or none at all
+
+  bool labelled() const { return !labels.empty(); }
 
   ImageShape shape() const { return {channels, height, width}; }
   int64_t image_size_bytes() const { return shape().size_bytes(); }
@@ -47,6 +49,7 @@ struct Dataset {
 ///  - a file of generic records: it serves as both splits;
 ///  - `fashion-mnist`, `mnist` or `cifar10`: looked for in $TESSERA_DATA_DIR/<name>, in
 ///    $TESSERA_DATA_DIR, and in the system's folders;
+///  - `noise`: make_noise of the `expected` shape, which must be given;
 ///  - empty: $TESSERA_DATA_DIR if it holds a data set of any kind, otherwise `fashion-mnist`.
 ///
 /// Generic records are a label byte and C*H*W image bytes each. Their shape comes from `shape.txt`
@@ -56,6 +59,11 @@ struct Dataset {
 /// that is truncated or corrupt, or images that are not of the `expected` shape.
 Dataset open_dataset(const std::string& path_or_name, Split split,
                      const std::optional<ImageShape>& expected = std::nullopt);
+
+/// Images of independent bytes, each value as likely as any other, and no labels: for values and
+/// timing, where no data set is at hand. Always the same 4 images for training, and the same 100,
+/// different from those, for testing.
+Dataset make_noise(Split split, const ImageShape& shape);
 
 /// The images [first, first + count) of a data set, or fewer where it ends before.
 Dataset slice(const Dataset& dataset, int64_t first, int64_t count);

@@ -65,7 +65,7 @@ TEST(Compress, eight_bits_keep_the_accuracy_on_the_integer_engine) {
   const CompressResult result = compress_corners(uniform(8, 8));
   EXPECT_EQ(result.report.test_images, 200);
   EXPECT_GT(result.report.float_top1_percent, 99);
-  EXPECT_GE(result.report.integer_top1_percent, result.report.float_top1_percent - 0.5);
+  EXPECT_GE(*result.report.integer_top1_percent, *result.report.float_top1_percent - 0.5);
 }
 
 TEST(Compress, integer_logits_come_closer_to_float_with_every_width) {

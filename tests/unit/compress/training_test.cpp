@@ -187,15 +187,15 @@ TEST_F(Training, fine_tuning_recovers_what_two_bits_lose) {
   TorchFineTuner tuner(1);
   CompressOptions options;
   options.fine_tuner = &tuner;
-  const double before = compress(net, parse_recipe(base, "r"), train_set, test_set, options)
-                            .report.integer_top1_percent;
+  const double before = *compress(net, parse_recipe(base, "r"), train_set, test_set, options)
+                             .report.integer_top1_percent;
   const double after =
-      compress(net,
-               parse_recipe(base + "finetune: {epochs: 4, batch_size: 16, learning_rate: 0.01, "
-                                   "scale_learning_rate: 0.01, shift_pixels: 0, flip: false}\n",
-                            "r"),
-               train_set, test_set, options)
-          .report.integer_top1_percent;
+      *compress(net,
+                parse_recipe(base + "finetune: {epochs: 4, batch_size: 16, learning_rate: 0.01, "
+                                    "scale_learning_rate: 0.01, shift_pixels: 0, flip: false}\n",
+                             "r"),
+                train_set, test_set, options)
+           .report.integer_top1_percent;
   EXPECT_LT(before, 90);
   EXPECT_GT(after, 95);
 }

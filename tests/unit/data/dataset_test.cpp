@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -154,6 +156,39 @@ TEST_F(DataFiles, truncated_and_corrupt_gzip_files_are_named) {
   wrong_crc[wrong_crc.size() - 6] ^= 1;
   const std::string flipped = write("flipped.gz", wrong_crc);
   EXPECT_THAT(error_of([&] { read_idx(flipped, labels); }), HasSubstr("flipped.gz: corrupt"));
+}
+
+TEST(Noise, has_the_shape_of_the_network_and_no_labels) {
+  const ImageShape shape{3, 5, 7};
+  const Dataset noise = open_dataset("noise", Split::kTest, shape);
+  EXPECT_TRUE(noise.shape() == shape);
+  EXPECT_EQ(noise.images.size(), static_cast<size_t>(noise.count * shape.size_bytes()));
+  EXPECT_FALSE(noise.labelled());
+  EXPECT_EQ(noise.classes, 0);
+  const Dataset part = slice(noise, 1, 2);
+  EXPECT_EQ(part.count, 2);
+  EXPECT_FALSE(part.labelled());
+  EXPECT_EQ(part.images, Bytes(noise.image(1), noise.image(1) + 2 * shape.size_bytes()));
+  EXPECT_THAT(error_of([] { open_dataset("noise", Split::kTest); }), HasSubstr("noise"));
+}
+
+TEST(Noise, is_the_same_every_time_and_another_in_each_split) {
+  const ImageShape shape{1, 16, 16};
+  const Dataset train = make_noise(Split::kTrain, shape), test = make_noise(Split::kTest, shape);
+  EXPECT_EQ(make_noise(Split::kTrain, shape).images, train.images);
+  EXPECT_FALSE(std::equal(train.images.begin(), train.images.end(), test.images.begin()));
+  EXPECT_FALSE(std::equal(test.image(0), test.image(1), test.image(1)));
+}
+
+TEST(Noise, takes_every_byte_as_often) {
+  const Dataset noise = make_noise(Split::kTest, {3, 32, 32});
+  std::vector<double> counts(256);
+  for (const uint8_t value : noise.images) counts[value] += 1;
+  const double expected = static_cast<double>(noise.images.size()) / 256;
+  double chi_squared = 0;
+  for (const double count : counts)
+    chi_squared += (count - expected) * (count - expected) / expected;
+  EXPECT_NEAR(chi_squared, 255, 5 * std::sqrt(2 * 255.0));
 }
 
 TEST_F(DataFiles, cifar_is_read_from_its_folder_or_the_one_above) {
