@@ -9,6 +9,7 @@ namespace tessera::platform {
 namespace {
 
 const std::vector<Command> kCommands = {
+    {"net", "write a network with random weights", net_command},
     {"train", "train or fine-tune a baseline network", train_command},
     {"compress", "prune and quantise a network", compress_command},
     {"deploy", "map a quantised network onto a chip", deploy_command},

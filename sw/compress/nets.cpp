@@ -1,119 +1,64 @@
 #include "compress/nets.hpp"
 
-#include <cmath>
-#include <random>
+#include <functional>
 #include <stdexcept>
-#include <utility>
+
+#include "compress/nets_families.hpp"
 
 namespace tessera::compress {
 namespace {
 
-using graph::Graph;
-using graph::Node;
-using graph::Op;
-using graph::Tensor;
-
-/// Appends layers to a graph; each reads the output of the one before it.
-class NetBuilder {
- public:
-  NetBuilder(std::string name, graph::Shape input, uint64_t seed) : random_(seed) {
-    graph_.name = std::move(name);
-    graph_.input = "image";
-    graph_.shapes["image"] = std::move(input);
-    last_ = "image";
-  }
-
-  void conv(const std::string& name, int64_t in, int64_t out, int64_t kernel, int64_t pad) {
-    Node node = make(Op::kConv, name);
-    node.window.kernel_h = node.window.kernel_w = kernel;
-    node.window.pad_top = node.window.pad_left = pad;
-    node.window.pad_bottom = node.window.pad_right = pad;
-    add_weights(node, {out, in, kernel, kernel});
-    append(std::move(node));
-  }
-
-  void gemm(const std::string& name, int64_t in, int64_t out) {
-    Node node = make(Op::kGemm, name);
-    add_weights(node, {out, in});
-    append(std::move(node));
-  }
-
-  void max_pool(const std::string& name, int64_t size) {
-    Node node = make(Op::kMaxPool, name);
-    node.window.kernel_h = node.window.kernel_w = size;
-    node.window.stride_h = node.window.stride_w = size;
-    append(std::move(node));
-  }
-
-  void simple(Op op, const std::string& name) { append(make(op, name)); }
-
-  Graph finish() {
-    graph_.nodes.back().output = "logits";
-    graph_.output = "logits";
-    graph::infer_shapes(graph_);
-    return std::move(graph_);
-  }
-
- private:
-  Node make(Op op, const std::string& name) const {
-    Node node;
-    node.name = name;
-    node.op = op;
-    node.inputs = {last_};
-    node.output = name + "_out";
-    return node;
-  }
-
-  void append(Node node) {
-    last_ = node.output;
-    graph_.nodes.push_back(std::move(node));
-  }
-
-  void add_weights(Node& node, const graph::Shape& shape) {
-    Tensor weight{shape, {}};
-    const int64_t count = graph::element_count(shape);
-    std::normal_distribution<double> normal(0,
-                                            std::sqrt(2 / static_cast<double>(count / shape[0])));
-    for (int64_t i = 0; i < count; ++i) {
-      weight.data.push_back(static_cast<float>(normal(random_)));
-    }
-    Tensor bias{{shape[0]}, std::vector<float>(static_cast<size_t>(shape[0]))};
-    node.inputs.push_back(node.name + ".weight");
-    node.inputs.push_back(node.name + ".bias");
-    graph_.weights[node.name + ".weight"] = std::move(weight);
-    graph_.weights[node.name + ".bias"] = std::move(bias);
-  }
-
-  Graph graph_;
-  std::string last_;
-  std::mt19937_64 random_;
+struct Entry {
+  std::string name;
+  std::function<graph::Graph(uint64_t seed)> build;
 };
+
+Entry for_task(const std::string& name, graph::Graph (*family)(Task, uint64_t), Task task) {
+  return {name, [=](uint64_t seed) { return family(task, seed); }};
+}
+
+const std::vector<Entry>& entries() {
+  static const std::vector<Entry> kEntries = {
+      {"lenet5", lenet5},
+      for_task("vgg16-cifar10", vgg16, Task::kCifar10),
+      for_task("resnet18-cifar10", resnet18, Task::kCifar10),
+      {"resnet20-cifar10", resnet20_cifar10},
+      for_task("mobilenet-v1-cifar10", mobilenet_v1, Task::kCifar10),
+      for_task("mobilenet-v2-cifar10", mobilenet_v2, Task::kCifar10),
+      for_task("vgg16-224", vgg16, Task::k224),
+      for_task("resnet18-224", resnet18, Task::k224),
+      for_task("resnet50-224", resnet50, Task::k224),
+      {"googlenet-224", googlenet_224},
+      for_task("mobilenet-v1-224", mobilenet_v1, Task::k224),
+      for_task("mobilenet-v2-224", mobilenet_v2, Task::k224),
+  };
+  return kEntries;
+}
 
 }  // namespace
 
-Graph lenet5(uint64_t seed) {
-  NetBuilder net("lenet5", {1, 28, 28}, seed);
-  net.conv("conv1", 1, 6, 5, 2);
-  net.simple(Op::kRelu, "relu1");
-  net.max_pool("pool1", 2);
-  net.conv("conv2", 6, 16, 5, 0);
-  net.simple(Op::kRelu, "relu2");
-  net.max_pool("pool2", 2);
-  net.simple(Op::kFlatten, "flatten");
-  net.gemm("fc1", 400, 120);
-  net.simple(Op::kRelu, "relu3");
-  net.gemm("fc2", 120, 84);
-  net.simple(Op::kRelu, "relu4");
-  net.gemm("fc3", 84, 10);
-  return net.finish();
+NetBuilder start(const std::string& family, Task task, uint64_t seed) {
+  if (task == Task::kCifar10) return {family + "-cifar10", {3, 32, 32}, seed};
+  return {family + "-224", {3, 224, 224}, seed};
 }
 
-std::vector<std::string> net_names() { return {"lenet5"}; }
+graph::Graph finish(NetBuilder& net, const std::string& name, Task task) {
+  net.gemm(name, task == Task::kCifar10 ? 10 : 1000);
+  return net.finish({{0.485F, 0.456F, 0.406F}, {0.229F, 0.224F, 0.225F}});
+}
 
-Graph build_net(const std::string& name, uint64_t seed) {
-  if (name == "lenet5") return lenet5(seed);
+std::vector<std::string> net_names() {
+  std::vector<std::string> names;
+  for (const Entry& entry : entries()) names.push_back(entry.name);
+  return names;
+}
+
+graph::Graph build_net(const std::string& name, uint64_t seed) {
   std::string known;
-  for (const std::string& each : net_names()) known += (known.empty() ? "" : ", ") + each;
+  for (const Entry& entry : entries()) {
+    if (entry.name == name) return entry.build(seed);
+    known += (known.empty() ? "" : ", ") + entry.name;
+  }
   throw std::runtime_error("network " + name + " is unknown; known are " + known +
                            ", or give an ONNX file");
 }
