@@ -20,17 +20,16 @@ std::string tile_of(const deploy::Candidate& c) {
 /// What the array does of what it could do in the layer's estimated cycles.
 double utilization(const deploy::Mapping& mapping, const chip::Chip& chip) {
   const double peak = static_cast<double>(chip.npu.rows) * chip.npu.columns * mapping.lanes;
-  return static_cast<double>(mapping.macs) / (peak * static_cast<double>(mapping.best.cycles()));
+  return static_cast<double>(mapping.macs) / (peak * static_cast<double>(mapping.best.cycles));
 }
 
 void print_candidate(const deploy::Candidate& c, const chip::Chip& chip) {
-  std::printf(" %-30s %-7s %11llu = max(%llu array, %llu transfers, %llu host) + %llu edges",
+  std::printf(" %-30s %-7s %11llu cycles: array %llu, transfers %llu, host %llu",
               tile_of(c).c_str(), deploy::bound_of(c, chip),
-              static_cast<unsigned long long>(c.cycles()),
+              static_cast<unsigned long long>(c.cycles),
               static_cast<unsigned long long>(c.compute_cycles),
               static_cast<unsigned long long>(c.transfer_cycles),
-              static_cast<unsigned long long>(c.host_cycles),
-              static_cast<unsigned long long>(c.edge_cycles));
+              static_cast<unsigned long long>(c.host_cycles));
 }
 
 /// Two lines a layer: the mapping that was chosen and the next best.

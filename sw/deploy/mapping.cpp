@@ -246,11 +246,11 @@ class Mapper {
 
   void consider(const Candidate& candidate) {
     const bool first = mapping_.best.rows == 0;
-    if (first || candidate.cycles() < mapping_.best.cycles()) {
+    if (first || candidate.cycles < mapping_.best.cycles) {
       if (!first) mapping_.second = mapping_.best;
       mapping_.best = candidate;
-    } else if (candidate.cycles() > mapping_.best.cycles() &&
-               (!mapping_.second || candidate.cycles() < mapping_.second->cycles())) {
+    } else if (candidate.cycles > mapping_.best.cycles &&
+               (!mapping_.second || candidate.cycles < mapping_.second->cycles)) {
       mapping_.second = candidate;
     }
   }
@@ -305,6 +305,7 @@ class Mapper {
       size[1] = whole - static_cast<uint32_t>(count[0]) * tile;
     }
     uint64_t tiles() const { return count[0] + count[1]; }
+    int kind(uint64_t tile) const { return tile < count[0] ? 0 : 1; }
     uint32_t size[2];
     uint64_t count[2];
   };
@@ -321,6 +322,65 @@ class Mapper {
     return channels / shape.channels * chip::run_cycles(shape).total;
   }
 
+  /// Bytes of a tile, and the cycles in which one engine moves them.
+  struct Traffic {
+    uint64_t bytes = 0;
+    uint64_t cycles = 0;
+
+    Traffic& operator+=(const Traffic& other) {
+      bytes += other.bytes;
+      cycles += other.cycles;
+      return *this;
+    }
+    friend Traffic operator*(uint64_t times, const Traffic& one) {
+      return {times * one.bytes, times * one.cycles};
+    }
+  };
+
+  /// What the tiles of a size cost; indices: 0 all but the last, 1 the last along rows, columns,
+  /// channels.
+  struct Costs {
+    Traffic weights[2];
+    Traffic input[2][2];
+    Traffic residual[2][2][2];
+    Traffic output[2][2][2];
+    uint64_t compute[2][2][2];
+  };
+
+  Costs costs_of(const Cut& rows, const Cut& columns, const Cut& channels) const {
+    Costs costs;
+    for (int k = 0; k < 2; ++k) costs.weights[k] = weight_traffic(channels.size[k]);
+    for (int y = 0; y < 2; ++y) {
+      for (int x = 0; x < 2; ++x) {
+        costs.input[y][x] = input_traffic(rows.size[y], columns.size[x]);
+        for (int k = 0; k < 2; ++k) {
+          const uint32_t tile[] = {rows.size[y], columns.size[x], channels.size[k]};
+          costs.residual[y][x][k] = residual_traffic(tile[0], tile[1], tile[2]);
+          costs.output[y][x][k] = output_traffic(tile[0], tile[1], tile[2]);
+          costs.compute[y][x][k] = run_cycles(tile[0], tile[1], tile[2]);
+        }
+      }
+    }
+    return costs;
+  }
+
+  /// Ends of the last two steps of each engine; the slots of step n are free when step n - 2 is
+  /// done.
+  struct Pipeline {
+    void step(uint64_t load_cycles, uint64_t compute_cycles, uint64_t store_cycles) {
+      const uint64_t loaded = std::max(load[1], compute[0]) + load_cycles;
+      const uint64_t computed = std::max({compute[1], loaded, store[0]}) + compute_cycles;
+      const uint64_t stored = std::max(store[1], computed) + store_cycles;
+      load[1] = loaded;
+      compute[0] = compute[1];
+      compute[1] = computed;
+      store[0] = store[1];
+      store[1] = stored;
+    }
+    uint64_t load[2] = {0, 0}, compute[2] = {0, 0}, store[2] = {0, 0};
+  };
+
+  /// The first cluster's share of a candidate, tile by tile.
   Candidate evaluate(uint32_t rows, uint32_t columns, uint32_t channels,
                      bool channels_outer) const {
     const abi::LayerProgram& p = mapping_.program;
@@ -333,53 +393,79 @@ class Mapper {
     const Cut row_cut(p.rows, rows);
     const Cut column_cut(p.columns, columns);
     const Cut channel_cut(p.channels, channels);
-    uint64_t inputs = 0;
-    uint64_t residual = 0;
-    for (int y = 0; y < 2; ++y) {
-      for (int x = 0; x < 2; ++x) {
-        const uint64_t maps = row_cut.count[y] * column_cut.count[x];
-        if (maps == 0) continue;
-        inputs += maps * input_rows(row_cut.size[y]) * input_columns(column_cut.size[x]) *
-                  p.input_pixel_bytes;
-        residual += maps * residual_tile_bytes(row_cut.size[y], column_cut.size[x], p.channels);
-        for (int k = 0; k < 2; ++k) {
-          if (channel_cut.count[k] == 0) continue;
-          c.compute_cycles += maps * channel_cut.count[k] *
-                              run_cycles(row_cut.size[y], column_cut.size[x], channel_cut.size[k]);
-        }
-      }
-    }
-
-    const uint64_t clusters = chip_.npu.clusters;
+    const Costs costs = costs_of(row_cut, column_cut, channel_cut);
     const uint64_t maps = row_cut.tiles() * column_cut.tiles();
     const uint64_t tiles = maps * channel_cut.tiles();
+    const uint64_t clusters = chip_.npu.clusters;
     const uint64_t share = (tiles + clusters - 1) / clusters;
-    if (clusters > 1) c.compute_cycles = share * run_cycles(rows, columns, channels);
-    const uint64_t weights =
-        uint64_t{p.channels} * (p.weight_channel_bytes + sizeof(abi::ChannelParameters));
-    // A tile that is still in its slot is not loaded again. Clusters that share a tile load it
-    // each.
-    const auto sharers = [&](uint64_t run) {
-      return std::min(clusters, (run + share - 1) / share);
-    };
-    const uint64_t weight_passes =
-        channels_outer || channel_cut.tiles() == 1 ? sharers(maps) : maps;
-    const uint64_t input_passes = (channels_outer && maps > 1) || residual_
-                                      ? channel_cut.tiles()
-                                      : sharers(channel_cut.tiles());
-    const uint64_t outputs = uint64_t{p.rows} * p.columns * pixel_bytes(p.channels, out_.bits);
-    c.traffic_bytes = weights * weight_passes + inputs * input_passes + residual + outputs;
-    c.transfer_cycles = transfer_cycles(c.traffic_bytes);
-    c.edge_cycles = transfer_cycles(input_tile_bytes(rows, columns) + weight_bytes(channels) +
-                                    output_bytes(rows, columns, channels));
     c.host_cycles = tiles * kHostCyclesPerStep;
+
+    Pipeline pipeline;
+    Traffic loads;
+    Traffic stores;
+    uint64_t map_in_slot = maps;
+    uint64_t channel_in_slot = channel_cut.tiles();
+    for (uint64_t i = 0; i < share; ++i) {
+      const uint64_t map = channels_outer ? i % maps : i / channel_cut.tiles();
+      const uint64_t channel = channels_outer ? i / maps : i % channel_cut.tiles();
+      const int y = row_cut.kind(map / column_cut.tiles());
+      const int x = column_cut.kind(map % column_cut.tiles());
+      const int k = channel_cut.kind(channel);
+      // A tile that is still in its slot is not loaded again; the residual shares the map's.
+      Traffic load;
+      if (channel != channel_in_slot) load += costs.weights[k];
+      if (map != map_in_slot || (residual_ && channel != channel_in_slot)) {
+        load += costs.input[y][x];
+        load += costs.residual[y][x][k];
+      }
+      map_in_slot = map;
+      channel_in_slot = channel;
+      loads += load;
+      stores += costs.output[y][x][k];
+      c.compute_cycles += costs.compute[y][x][k];
+      pipeline.step(load.cycles, costs.compute[y][x][k], costs.output[y][x][k].cycles);
+    }
+    c.traffic_bytes = (loads.bytes + stores.bytes) * tiles / share;
+    // Reads and writes have channels of their own on the NoC, and share the DRAM.
+    const auto dram =
+        static_cast<uint64_t>(static_cast<double>(c.traffic_bytes) / dram_bytes_per_cycle(chip_));
+    c.transfer_cycles = std::max({loads.cycles, stores.cycles, dram});
+    c.cycles = std::max({pipeline.store[1], c.host_cycles, dram});
     return c;
   }
 
-  uint64_t transfer_cycles(uint64_t bytes) const {
-    const double bytes_per_cycle =
-        std::min(static_cast<double>(chip_.noc.width_bytes), dram_bytes_per_cycle(chip_));
-    return static_cast<uint64_t>(static_cast<double>(bytes) / bytes_per_cycle);
+  Traffic weight_traffic(uint32_t channels) const {
+    Traffic traffic = traffic_of(chip_, 1, weight_bytes(channels));
+    traffic += traffic_of(chip_, 1, channels * sizeof(abi::ChannelParameters));
+    return traffic;
+  }
+  Traffic input_traffic(uint32_t rows, uint32_t columns) const {
+    const abi::LayerProgram& p = mapping_.program;
+    const uint64_t pixels = input_columns(columns);
+    if (p.local_pixel_pitch == p.input_pixel_bytes) {
+      return traffic_of(chip_, input_rows(rows), pixels * p.input_pixel_bytes);
+    }
+    return traffic_of(chip_, input_rows(rows) * pixels, p.input_pixel_bytes);
+  }
+  Traffic residual_traffic(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    if (!residual_) return {};
+    const uint64_t pixel = pixel_bytes(channels, residual_->bits);
+    return traffic_of(chip_, residual_tile_bytes(rows, columns, channels) / pixel, pixel);
+  }
+  Traffic output_traffic(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    return traffic_of(chip_, uint64_t{rows} * columns, pixel_bytes(channels, out_.bits));
+  }
+
+  /// Pieces of contiguous bytes go as bursts; one takes its beats, or a share of the way to the
+  /// DRAM and back that the outstanding ones do not hide.
+  static Traffic traffic_of(const chip::Chip& chip, uint64_t pieces, uint64_t bytes) {
+    const uint64_t burst = std::min<uint64_t>(bytes, chip.dma.burst_bytes);
+    const uint64_t beats = (burst + chip.noc.width_bytes - 1) / chip.noc.width_bytes;
+    const auto dram = static_cast<uint64_t>(chip.dram.t_cas_ns * chip.clock_mhz / 1000.0);
+    const uint64_t way = 2 * chip.noc.latency_cycles + dram + beats;
+    const uint64_t gap = (way + chip.dma.outstanding - 1) / chip.dma.outstanding;
+    const uint64_t bursts = (bytes + chip.dma.burst_bytes - 1) / chip.dma.burst_bytes;
+    return {pieces * bytes, pieces * bursts * std::max(beats, gap)};
   }
 
   void apply(const Candidate& best) {
@@ -441,8 +527,8 @@ Slicing slicing_of(const FusedLayer& layer, const graph::IntegerNetwork& net,
 
 }  // namespace
 
-uint64_t Candidate::cycles() const {
-  return std::max({compute_cycles, transfer_cycles, host_cycles}) + edge_cycles;
+uint64_t Candidate::bound() const {
+  return std::max({compute_cycles, transfer_cycles, host_cycles});
 }
 
 const char* bound_of(const Candidate& c, const chip::Chip& chip) {
@@ -464,9 +550,9 @@ Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
   }
   try {
     const Mapping other = dense();
-    if (other.best.cycles() < sliced->best.cycles()) return other;
-    if (other.best.cycles() > sliced->best.cycles() &&
-        (!sliced->second || other.best.cycles() < sliced->second->cycles())) {
+    if (other.best.cycles < sliced->best.cycles) return other;
+    if (other.best.cycles > sliced->best.cycles &&
+        (!sliced->second || other.best.cycles < sliced->second->cycles)) {
       sliced->second = other.best;
     }
   } catch (const std::runtime_error&) {

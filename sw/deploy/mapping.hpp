@@ -23,12 +23,14 @@ struct Candidate {
   bool channels_outer = false;
   uint32_t slice_channels = 0;   ///< output channels of a slice; 0: the reduction is dense
   uint64_t compute_cycles = 0;   ///< of the array, over the layer
-  uint64_t transfer_cycles = 0;  ///< of the narrower of NoC and DRAM
+  uint64_t transfer_cycles = 0;  ///< of the busiest of load engine, store engine and DRAM
   uint64_t host_cycles = 0;      ///< of the firmware, for the commands
-  uint64_t edge_cycles = 0;      ///< first load and last store, which nothing hides
   uint64_t traffic_bytes = 0;    ///< between DRAM and scratchpads
+  /// Of the layer: load, compute and store of the tiles after each other as the slots allow, and
+  /// never less than the host or the DRAM takes.
+  uint64_t cycles = 0;
 
-  uint64_t cycles() const;  ///< the longest of the three, and the edges
+  uint64_t bound() const;  ///< the largest of compute, transfer and host cycles
 };
 
 struct Mapping {

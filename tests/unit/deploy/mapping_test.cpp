@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "chip/array_timing.hpp"
 #include "fuzz/network/random_graph.hpp"
@@ -101,7 +102,12 @@ bool fits(const Tile& t, const chip::Scratchpads& s) {
 template <class Check>
 void for_random_layers(uint64_t first_seed, const Check& check) {
   for (uint64_t seed = first_seed; seed < first_seed + 40; ++seed) {
-    auto net = graph::lower(fuzz::random_graph(seed));
+    graph::IntegerNetwork net;
+    try {
+      net = graph::lower(fuzz::random_graph(seed));
+    } catch (const std::runtime_error&) {
+      continue;  // scales that do not go together
+    }
     for (const FusedLayer& layer : fuse(net)) {
       SCOPED_TRACE("seed " + std::to_string(seed) + ", layer " + layer.name);
       check(layer, net);
@@ -182,43 +188,73 @@ TEST(Mapping, a_layer_that_does_not_fit_is_really_too_large) {
   EXPECT_GT(refused, 20);
 }
 
-/// A candidate by summing over its tiles.
+/// What a candidate takes, event by event.
 struct Cost {
   uint64_t compute = 0, traffic = 0, cycles = 0;
 };
 
+/// Cycles of an engine for so many pieces of contiguous bytes.
+uint64_t transfer_cycles(const chip::Chip& chip, uint64_t pieces, uint64_t bytes) {
+  const uint64_t burst = chip.dma.burst_bytes;
+  const uint64_t width = chip.noc.width_bytes;
+  const uint64_t beats = (std::min(bytes, burst) + width - 1) / width;
+  const double way = 2.0 * chip.noc.latency_cycles +
+                     std::floor(chip.dram.t_cas_ns * chip.clock_mhz / 1000.0) +
+                     static_cast<double>(beats);
+  const auto gap = static_cast<uint64_t>(std::ceil(way / chip.dma.outstanding));
+  return pieces * ((bytes + burst - 1) / burst) * std::max(beats, gap);
+}
+
+uint64_t run_cycles_of(const abi::LayerProgram& p, const chip::Chip& chip, const Tile& t) {
+  // The first pixels of the first row stand for all in what they ask of the banks.
+  abi::ComputeRun run = {};
+  run.y_count = 1;
+  run.x_count = std::min(p.columns_per_tile, chip.npu.columns);
+  const uint64_t bank_cycles =
+      chip::bank_demand(p.config, run, chip.npu.columns, chip.npu.scratchpads.banks).cycles.front();
+  const uint32_t slice = p.config.slice_channels == 0 ? t.channels : p.config.slice_channels;
+  run.channel_count = slice;
+  run.y_count = t.rows;
+  run.x_count = t.columns;
+  chip::RunShape shape = chip::run_shape(p.config, run, chip.npu.rows, chip.npu.columns);
+  if (p.config.slice_channels != 0) shape.steps = std::max(shape.steps, bank_cycles);
+  return t.channels / slice * chip::run_cycles(shape).total;
+}
+
 Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& tiles) {
   const abi::LayerProgram& p = m.program;
   Cost cost;
-  // Of the first pixels of the first row, which stand for all.
-  abi::ComputeRun first = {};
-  first.y_count = 1;
-  first.x_count = std::min(p.columns_per_tile, chip.npu.columns);
-  const uint64_t bank_cycles =
-      chip::bank_demand(p.config, first, chip.npu.columns, chip.npu.scratchpads.banks)
-          .cycles.front();
+  std::vector<uint64_t> loaded{0, 0}, computed{0, 0}, stored{0, 0};
   for (const Tile& t : tiles) {
-    abi::ComputeRun run = {};
-    run.y_count = t.rows;
-    run.x_count = t.columns;
-    const uint32_t slice = p.config.slice_channels == 0 ? t.channels : p.config.slice_channels;
-    run.channel_count = slice;
-    chip::RunShape shape = chip::run_shape(p.config, run, chip.npu.rows, chip.npu.columns);
-    if (p.config.slice_channels != 0) shape.steps = std::max(shape.steps, bank_cycles);
-    cost.compute += t.channels / slice * chip::run_cycles(shape).total;
-    if (t.loads_weights) cost.traffic += t.weight_bytes + uint64_t{t.channels} * 8;
-    if (t.loads_map) cost.traffic += t.input_traffic;
+    uint64_t load = 0;
+    if (t.loads_weights) {
+      cost.traffic += t.weight_bytes + uint64_t{t.channels} * 8;
+      load += transfer_cycles(chip, 1, t.weight_bytes) +
+              transfer_cycles(chip, 1, uint64_t{t.channels} * 8);
+    }
+    if (t.loads_map) {
+      cost.traffic += t.input_traffic;
+      const uint64_t pixels = t.input_traffic / p.input_pixel_bytes;
+      const uint64_t columns = (t.columns - 1) * p.input_column_step + p.input_column_window;
+      load += p.local_pixel_pitch == p.input_pixel_bytes
+                  ? transfer_cycles(chip, pixels / columns, columns * p.input_pixel_bytes)
+                  : transfer_cycles(chip, pixels, p.input_pixel_bytes);
+    }
+    const uint64_t output_pixel = packed_bytes(t.channels, p.config.output_bits);
+    const uint64_t compute = run_cycles_of(p, chip, t);
+    cost.compute += compute;
+    cost.traffic += t.output_bytes;
+    // Two slots: a step waits for the engine, its operands, and the step before the last.
+    const size_t n = loaded.size();
+    loaded.push_back(std::max(loaded[n - 1], computed[n - 2]) + load);
+    computed.push_back(std::max({computed[n - 1], loaded[n], stored[n - 2]}) + compute);
+    stored.push_back(std::max(stored[n - 1], computed[n]) +
+                     transfer_cycles(chip, t.output_bytes / output_pixel, output_pixel));
   }
-  cost.traffic += uint64_t{p.rows} * p.columns * packed_bytes(p.channels, p.config.output_bits);
-  const double noc = chip.noc.width_bytes;
-  const double dram = chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz *
-                      static_cast<double>(chip.dram.channels);
-  const double rate = std::min(noc, dram);
-  const auto transfer = static_cast<uint64_t>(static_cast<double>(cost.traffic) / rate);
-  const auto edges = static_cast<uint64_t>(
-      static_cast<double>(tiles[0].input_bytes + tiles[0].weight_bytes + tiles[0].output_bytes) /
-      rate);
-  cost.cycles = std::max({cost.compute, transfer, tiles.size() * kHostCyclesPerStep}) + edges;
+  const double dram_rate = chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz *
+                           static_cast<double>(chip.dram.channels);
+  cost.cycles = std::max({stored.back(), tiles.size() * kHostCyclesPerStep,
+                          static_cast<uint64_t>(static_cast<double>(cost.traffic) / dram_rate)});
   return cost;
 }
 
@@ -248,9 +284,9 @@ TEST(Mapping, the_search_finds_the_best_of_all_tiles_and_loop_orders) {
     EXPECT_EQ(chosen.cycles, best);
     EXPECT_EQ(m->best.compute_cycles, chosen.compute);
     EXPECT_EQ(m->best.traffic_bytes, chosen.traffic);
-    EXPECT_EQ(m->best.cycles(), best);
+    EXPECT_EQ(m->best.cycles, best);
     if (m->second) {
-      EXPECT_GT(m->second->cycles(), best);
+      EXPECT_GT(m->second->cycles, best);
     }
     searched += candidates > 4 ? 1 : 0;
   });
