@@ -97,9 +97,9 @@ void banner(const abi::BootInfo& boot) {
   print(" images\n");
 }
 
-/// Element `index` of a bit-packed vector.
-int32_t element(const uint8_t* bytes, const abi::IoTensor& tensor, uint32_t index) {
-  const uint32_t bit = index * tensor.bits;
+/// Channel `channel` of a bit-packed pixel.
+int32_t element(const uint8_t* bytes, const abi::IoTensor& tensor, uint32_t channel) {
+  const uint32_t bit = channel * tensor.bits;
   uint32_t raw = bytes[bit / 8];
   if (tensor.bits == 16) {
     raw |= static_cast<uint32_t>(bytes[bit / 8 + 1]) << 8;
@@ -110,15 +110,18 @@ int32_t element(const uint8_t* bytes, const abi::IoTensor& tensor, uint32_t inde
   return static_cast<int32_t>(raw);
 }
 
-/// The class with the largest logit, the first of equal ones.
+/// The class with the largest logit, the first of equal ones; of a map, channel by channel.
 uint32_t argmax(const uint8_t* bytes, const abi::IoTensor& tensor) {
+  const uint32_t pixels = tensor.height * tensor.width;
   uint32_t best = 0;
   int32_t best_value = element(bytes, tensor, 0);
-  for (uint32_t i = 1; i < tensor.channels; ++i) {
-    const int32_t value = element(bytes, tensor, i);
-    if (value > best_value) {
-      best = i;
-      best_value = value;
+  for (uint32_t c = 0; c < tensor.channels; ++c) {
+    for (uint32_t p = 0; p < pixels; ++p) {
+      const int32_t value = element(bytes + p * tensor.pixel_bytes, tensor, c);
+      if (value > best_value) {
+        best = c * pixels + p;
+        best_value = value;
+      }
     }
   }
   return best;

@@ -229,9 +229,16 @@ void Lowering::emit(const Node& node) {
     case Op::kPadChannels:
     case Op::kSubsample:
       return emit_selection(node);
-    case Op::kFlatten:
+    case Op::kFlatten: {
+      const auto before = graph_.quantizations.find(node.inputs[0]);
+      const auto after = graph_.quantizations.find(node.output);
+      const auto end = graph_.quantizations.end();
+      if (before != end && after != end && !(before->second == after->second)) {
+        refuse(node, "its output has another grid than its input; quantise one of them only");
+      }
       tensors_[node.output] = tensor_of(node.inputs[0]);
       return;
+    }
     case Op::kBatchNorm:
       refuse(node, "fold it into its convolution first (tessera compress does)");
     case Op::kLrn:

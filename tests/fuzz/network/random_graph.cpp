@@ -296,8 +296,10 @@ class Generator {
       push(std::move(node), in.grid);
       return;
     }
-    // With another scale it stays a layer of its own.
-    if (random_.chance(25)) node.rounding = graph::Rounding::kStochastic;
+    // It may join the layer before it, of which only a convolution rounds so.
+    const Node* before = graph_.producer(in.tensor);
+    const bool joins_no_other = before == nullptr || before->op == Op::kConv;
+    if (joins_no_other && random_.chance(40)) node.rounding = graph::Rounding::kStochastic;
     push(std::move(node), random_grid_for(random_, in.grid.scales[0]));
   }
 
@@ -321,16 +323,15 @@ class Generator {
     push_concat(loose, random_grid(random_));
   }
 
-  size_t push_gemm(size_t source, int64_t outputs) {
+  size_t push_gemm(size_t source, int64_t outputs, const Quantization* grid = nullptr) {
     const Map in = read(source);
-    return push_weighted(new_node(Op::kGemm, {in.tensor}), {outputs, in.shape[0]}, in.grid,
-                         nullptr);
+    return push_weighted(new_node(Op::kGemm, {in.tensor}), {outputs, in.shape[0]}, in.grid, grid);
   }
 
   /// Ends in fully connected layers, or where the network is.
   void finish() {
     if (random_.chance(30)) {
-      const size_t end = kEndsInMapsOfSeveralPixels ? newest() : collapse(newest());
+      const size_t end = newest();
       if (end != 0 && element_count(maps_[end].shape) <= kLargestOutput) return;
     }
     size_t last = random_.chance(30) ? collapse(newest()) : newest();
@@ -347,7 +348,11 @@ class Generator {
       }
       last = newest();
     }
-    push_gemm(last, random_.pick(2, 20));
+    // Logits on a fine grid tell more of what came before them.
+    Quantization fine;
+    fine.bits = random_.chance(50) ? 8 : 16;
+    fine.scales = {random_.real(1.0F, 3.0F) / static_cast<float>(fine.max())};
+    push_gemm(last, random_.pick(2, 20), random_.chance(85) ? &fine : nullptr);
     if (!random_.chance(10)) return;
     graph_.nodes.push_back(new_node(Op::kSoftmax, {maps_.back().tensor}));
     graph_.output = graph_.nodes.back().output;

@@ -13,16 +13,11 @@ namespace tessera::fuzz {
 /// Most elements of a network's output.
 constexpr int64_t kLargestOutput = 200;
 
-/// Whether networks may end in maps of several pixels. The firmware looks for the class among the
-/// channels of the first pixel, the check of a run among all elements: they would not agree.
-constexpr bool kEndsInMapsOfSeveralPixels = false;
-
 /// A network of convolutions (plain, grouped, depthwise, dilated; two's complement and p4 weights;
 /// both roundings), activations (fused and alone), residual additions, maximum, average and global
 /// pools, concatenations, option-A shortcuts and fully connected layers, on grids of 2 to 16 bits
 /// and maps of up to 24 channels (some more) and 16x16 pixels. Every map is read, some more than
-/// once. It ends in a vector or a {C, 1, 1} map (see kEndsInMapsOfSeveralPixels) of at most
-/// kLargestOutput elements. It is what a reader of
+/// once. It ends in a vector or a map of at most kLargestOutput elements. It is what a reader of
 /// its ONNX file sees.
 graph::Graph random_graph(uint64_t seed);
 

@@ -103,7 +103,7 @@ RandomWeights random_weights(Random& random, const Shape& shape, float input_sca
   const int64_t inner = graph::element_count(shape) / shape[0];
   RandomWeights made{{shape, {}}, random_weight_grid(random, shape[0]), {}};
   Quantization& grid = made.grid;
-  const float size = 2.0F / std::sqrt(static_cast<float>(inner)) / static_cast<float>(grid.max());
+  const float size = 3.0F / std::sqrt(static_cast<float>(inner)) / static_cast<float>(grid.max());
   for (float& scale : grid.scales) scale = size * random.real(0.5F, 1.5F);
   const bool has_bias = random.chance(80);
   if (has_bias) made.bias.shape = {shape[0]};

@@ -49,7 +49,7 @@ data::Dataset random_dataset(const graph::Graph& graph, uint64_t seed) {
 }
 
 Outcome run_deployed(const Platform& where, const graph::Graph& graph, uint64_t seed,
-                     const std::vector<uint8_t>& bytes) {
+                     const std::vector<uint8_t>& bytes, const chip::Chip& chip) {
   const auto image = deploy::Image::parse(bytes, "fuzz");
   std::unique_ptr<core::Elf> firmware;
   if (where.core == platform::CoreKind::kIss) {
@@ -60,24 +60,47 @@ Outcome run_deployed(const Platform& where, const graph::Graph& graph, uint64_t 
   options.soc.timing = where.timing;
   options.max_cycles = kMaxCycles;
   const auto result =
-      platform::run_image(where.chip, image, random_dataset(graph, seed), firmware.get(), options);
+      platform::run_image(chip, image, random_dataset(graph, seed), firmware.get(), options);
   if (!result.checked || result.images != kImages) return {Verdict::kBroken, "nothing was checked"};
-  if (result.mismatches != 0) return {Verdict::kDifferent, result.first_mismatch};
+  if (result.mismatches != 0) {
+    const bool in_outputs = result.first_mismatch.find(", output ") != std::string::npos;
+    return {in_outputs ? Verdict::kDifferent : Verdict::kOtherClass, result.first_mismatch};
+  }
   if (result.correct != result.images) {
-    return {Verdict::kDifferent, "the firmware's class is not the reference's"};
+    return {Verdict::kOtherClass, "the firmware's class is not the reference's"};
   }
   return {Verdict::kEqual, ""};
 }
 
+/// The chip with a 2x4 array and the smallest scratchpads that the network fits, or the largest
+/// tried.
+chip::Chip tightest(chip::Chip chip, const graph::Graph& graph) {
+  chip.name = "tight";
+  chip.npu.rows = 2;
+  chip.npu.columns = 4;
+  chip::Scratchpads& s = chip.npu.scratchpads;
+  for (uint32_t bytes = 1024; bytes <= 1 << 20; bytes *= 2) {
+    s.activation_bytes = s.weight_bytes = bytes;
+    s.output_bytes = s.parameter_bytes = bytes / 4;
+    try {
+      deploy::deploy(graph, chip);
+      break;
+    } catch (const std::runtime_error&) {
+    }
+  }
+  return chip;
+}
+
 /// Only the deployer may refuse.
 Outcome deploy_and_run(const Platform& where, const graph::Graph& graph, uint64_t seed) {
+  const chip::Chip chip = where.is_tight ? tightest(where.chip, graph) : where.chip;
   std::vector<uint8_t> image;
   try {
-    image = deploy::deploy(graph, where.chip).image;
+    image = deploy::deploy(graph, chip).image;
   } catch (const std::runtime_error& error) {
     return {Verdict::kRefused, error.what()};
   }
-  return run_deployed(where, graph, seed, image);
+  return run_deployed(where, graph, seed, image, chip);
 }
 
 [[noreturn]] void be_child(int pipe, const Platform& where, const graph::Graph& graph,
@@ -108,7 +131,8 @@ std::string read_all(int pipe) {
 
 std::string describe(const Platform& where) {
   return where.chip.name + (where.core == platform::CoreKind::kIss ? ", iss" : ", native") +
-         (where.timing == common::TimingMode::kLooselyTimed ? ", lt" : ", at");
+         (where.timing == common::TimingMode::kLooselyTimed ? ", lt" : ", at") +
+         (where.is_tight ? ", tight" : "");
 }
 
 const char* name_of(Verdict verdict) {
@@ -119,6 +143,8 @@ const char* name_of(Verdict verdict) {
       return "refused";
     case Verdict::kDifferent:
       return "different";
+    case Verdict::kOtherClass:
+      return "of another class";
     case Verdict::kBroken:
       return "broken";
   }

@@ -15,16 +15,19 @@ struct Platform {
   chip::Chip chip;
   platform::CoreKind core = platform::CoreKind::kNative;
   common::TimingMode timing = common::TimingMode::kLooselyTimed;
+  /// With a 2x4 array and scratchpads so small that the network just fits: many tiles a layer.
+  bool is_tight = false;
 };
 
 /// "edge, native, lt"
 std::string describe(const Platform& platform);
 
 enum class Verdict {
-  kEqual,      ///< every output is the reference's
-  kRefused,    ///< the deployer says why it cannot
-  kDifferent,  ///< an output, or the class that the firmware found, is not the reference's
-  kBroken      ///< anything else: a crash, a failed or endless run, another exception
+  kEqual,       ///< every output is the reference's
+  kRefused,     ///< the deployer says why it cannot
+  kDifferent,   ///< an output is not the reference's
+  kOtherClass,  ///< the outputs are, the class that the firmware found is not
+  kBroken       ///< anything else: a crash, a failed or endless run, another exception
 };
 
 const char* name_of(Verdict verdict);

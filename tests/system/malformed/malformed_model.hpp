@@ -88,7 +88,6 @@ class GoodModel : public OnnxBuilder {
     return *graph().mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape();
   }
 
-  /// The network from the Conv on, with `nodes` in between.
   void set_input(int index, int input, const std::string& name) {
     at(index).set_input(input, name);
   }
