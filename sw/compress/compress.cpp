@@ -133,6 +133,7 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   quantize_activations(result.graph, groups, observations, recipe);
   quantize_weights(result.graph, formats, recipe);
   fine_tune(result.graph, folded, recipe, train, options);
+  folded = {};  // as large as the result
   settle_weights(result.graph, recipe.radix_point);
   set_rounding(result.graph, recipe.rounding);
 

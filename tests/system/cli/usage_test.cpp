@@ -11,7 +11,8 @@ TEST(help, of_the_command_names_every_sub_command) {
   const CommandResult result = tessera({"--help"});
   EXPECT_EQ(result.status, 0) << result;
   EXPECT_EQ(result.err, "");
-  for (const char* command : {"train", "compress", "deploy", "run", "cosim", "inspect", "chip"}) {
+  for (const char* command :
+       {"net", "train", "compress", "deploy", "run", "cosim", "inspect", "chip"}) {
     EXPECT_THAT(result.out, HasSubstr(std::string("\n  ") + command + " "));
   }
 }
@@ -28,7 +29,7 @@ TEST_P(Help, is_printed_on_stdout_with_status_0) {
 }
 
 std::vector<const char*> commands() {
-  std::vector<const char*> names = {"compress", "deploy", "run", "inspect", "chip"};
+  std::vector<const char*> names = {"net", "compress", "deploy", "run", "inspect", "chip"};
 #ifdef TESSERA_HAS_TRAINING
   names.push_back("train");
 #endif

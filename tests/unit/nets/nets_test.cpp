@@ -36,9 +36,15 @@ std::string test_name(std::string name) {
 struct Size {
   const char* name;
   int64_t parameters, macs;
+  int64_t activations, max_pools, additions;
 };
 
 std::ostream& operator<<(std::ostream& stream, const Size& size) { return stream << size.name; }
+
+int64_t count(const Graph& net, Op op) {
+  return std::count_if(net.nodes.begin(), net.nodes.end(),
+                       [=](const Node& node) { return node.op == op; });
+}
 
 class PublishedSize : public testing::TestWithParam<Size> {};
 
@@ -47,25 +53,31 @@ TEST_P(PublishedSize, is_met_exactly) {
   EXPECT_EQ(net.name, GetParam().name);
   EXPECT_EQ(parameter_count(net), GetParam().parameters);
   EXPECT_EQ(graph::mac_count(net), GetParam().macs);
+  const bool six = net.name.find("mobilenet-v2") == 0;
+  EXPECT_EQ(count(net, six ? Op::kClip : Op::kRelu), GetParam().activations);
+  EXPECT_EQ(count(net, six ? Op::kRelu : Op::kClip), 0);
+  EXPECT_EQ(count(net, Op::kMaxPool), GetParam().max_pools);
+  EXPECT_EQ(count(net, Op::kAdd), GetParam().additions);
   const bool cifar = net.name.find("cifar10") != std::string::npos;
   EXPECT_EQ(net.shapes.at(net.input),
             cifar ? (graph::Shape{3, 32, 32}) : (graph::Shape{3, 224, 224}));
   EXPECT_EQ(net.shapes.at(net.output), cifar ? (graph::Shape{10}) : (graph::Shape{1000}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Nets, PublishedSize,
-                         testing::Values(Size{"vgg16-cifar10", 14'986'698, 313'463'808},
-                                         Size{"resnet18-cifar10", 11'173'962, 555'422'720},
-                                         Size{"resnet20-cifar10", 269'722, 40'551'040},
-                                         Size{"mobilenet-v1-cifar10", 3'217'226, 46'354'432},
-                                         Size{"mobilenet-v2-cifar10", 2'236'682, 87'976'448},
-                                         Size{"vgg16-224", 138'357'544, 15'470'264'320},
-                                         Size{"resnet18-224", 11'689'512, 1'814'073'344},
-                                         Size{"resnet50-224", 25'557'032, 4'089'184'256},
-                                         Size{"googlenet-224", 6'998'552, 1'582'671'872},
-                                         Size{"mobilenet-v1-224", 4'231'976, 568'740'352},
-                                         Size{"mobilenet-v2-224", 3'504'872, 300'774'272}),
-                         [](const auto& info) { return test_name(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(
+    Nets, PublishedSize,
+    testing::Values(Size{"vgg16-cifar10", 14'986'698, 313'463'808, 14, 5, 0},
+                    Size{"resnet18-cifar10", 11'173'962, 555'422'720, 17, 0, 8},
+                    Size{"resnet20-cifar10", 269'722, 40'551'040, 19, 0, 9},
+                    Size{"mobilenet-v1-cifar10", 3'217'226, 46'354'432, 27, 0, 0},
+                    Size{"mobilenet-v2-cifar10", 2'236'682, 87'976'448, 35, 0, 10},
+                    Size{"vgg16-224", 138'357'544, 15'470'264'320, 15, 5, 0},
+                    Size{"resnet18-224", 11'689'512, 1'814'073'344, 17, 1, 8},
+                    Size{"resnet50-224", 25'557'032, 4'089'184'256, 49, 1, 16},
+                    Size{"googlenet-224", 6'998'552, 1'582'671'872, 57, 13, 0},
+                    Size{"mobilenet-v1-224", 4'231'976, 568'740'352, 27, 0, 0},
+                    Size{"mobilenet-v2-224", 3'504'872, 300'774'272, 35, 0, 10}),
+    [](const auto& info) { return test_name(info.param.name); });
 
 TEST(GoogLeNet, its_modules_cost_what_table_1_of_the_paper_says) {
   const Graph net = build_net("googlenet-224", 1);
