@@ -14,6 +14,7 @@ const std::vector<Command> kCommands = {
     {"compress", "prune and quantise a network", compress_command},
     {"deploy", "map a quantised network onto a chip", deploy_command},
     {"run", "run an image, or any bare-metal ELF, on the platform", run_command},
+    {"estimate", "cycles and energy of a network, without simulating it", estimate_command},
     {"cosim", "check the RTL against the model", cosim_command},
     {"inspect", "print what an image holds", inspect_command},
     {"report", "print JSON reports as one table", report_command},

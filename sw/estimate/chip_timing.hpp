@@ -1,0 +1,39 @@
+#pragma once
+
+/// All clusters of a chip and their memory on paper.
+
+#include <cstdint>
+#include <vector>
+
+#include "chip/chip.hpp"
+#include "estimate/cluster_timing.hpp"
+#include "estimate/memory_path.hpp"
+
+namespace tessera::estimate {
+
+class ChipTiming {
+ public:
+  explicit ChipTiming(const chip::Chip& chip);
+  ChipTiming(const ChipTiming&) = delete;
+  ChipTiming& operator=(const ChipTiming&) = delete;
+
+  uint64_t cycle() const { return cycle_; }
+  /// Lets everything happen that is due up to `cycle`, included.
+  void advance(uint64_t cycle);
+  /// Lets the next thing happen to an engine; false if nothing will without a new command.
+  bool advance_to_next_event();
+
+  uint32_t clusters() const { return static_cast<uint32_t>(clusters_.size()); }
+  ClusterTiming& cluster(uint32_t index) { return clusters_[index]; }
+  const ClusterTiming& cluster(uint32_t index) const { return clusters_[index]; }
+  const MemoryPath& memory() const { return memory_; }
+
+ private:
+  bool step(uint64_t limit);
+
+  MemoryPath memory_;
+  std::vector<ClusterTiming> clusters_;
+  uint64_t cycle_ = 0;
+};
+
+}  // namespace tessera::estimate

@@ -1,0 +1,203 @@
+#include "estimate/cluster_timing.hpp"
+
+#include <algorithm>
+
+#include "chip/array_timing.hpp"
+#include "npu/transfer.hpp"
+
+namespace tessera::estimate {
+
+namespace {
+
+constexpr abi::Engine kAllEngines[] = {abi::Engine::kLoad, abi::Engine::kCompute,
+                                       abi::Engine::kStore};
+}  // namespace
+
+ClusterTiming::ClusterTiming(const chip::Chip& chip, uint64_t dram_base, MemoryPath& memory,
+                             uint32_t first_port)
+    : dram_base_(dram_base),
+      engines_{EngineState(abi::Engine::kLoad, chip.npu.fifo_words),
+               EngineState(abi::Engine::kCompute, chip.npu.fifo_words),
+               EngineState(abi::Engine::kStore, chip.npu.fifo_words)},
+      memory_(memory),
+      first_port_(first_port),
+      runs_(chip) {}
+
+uint64_t ClusterTiming::ready_cycle(abi::Engine engine) const {
+  const EngineState& e = state(engine);
+  return e.activity == Activity::kTransferring ? memory_.done_cycle(port_of(engine))
+                                               : e.ready_cycle;
+}
+
+uint64_t ClusterTiming::next_event_cycle() const {
+  uint64_t next = kNever;
+  for (const abi::Engine engine : kAllEngines) next = std::min(next, ready_cycle(engine));
+  return next;
+}
+
+uint32_t ClusterTiming::port_of(abi::Engine engine) const {
+  return first_port_ + (engine == abi::Engine::kLoad ? 0 : 1);
+}
+
+void ClusterTiming::push(abi::Engine engine, uint32_t word, uint64_t cycle) {
+  state(engine).fifo.push(word, cycle);
+  if (state(engine).fifo.has_command()) settle(cycle);
+}
+
+void ClusterTiming::set_phase(uint32_t phase, uint64_t cycle) {
+  cycle_ = cycle;
+  account();
+  accounting_.set_phase(phase);
+}
+
+void ClusterTiming::account() {
+  const auto works = [](const EngineState& e) {
+    return e.activity == Activity::kFilling || e.activity == Activity::kTransferring;
+  };
+  for (const abi::Engine engine : {abi::Engine::kLoad, abi::Engine::kStore}) {
+    const EngineState& e = state(engine);
+    if (!works(e)) continue;
+    const uint32_t layer = abi::tag_layer(e.command.tag);
+    if (transfer_cycles_.size() <= layer) transfer_cycles_.resize(layer + 1);
+    transfer_cycles_[layer] += cycle_ - accounted_cycle_;
+    break;
+  }
+  accounted_cycle_ = cycle_;
+  accounting_.advance(cycle_, {}, {});
+}
+
+void ClusterTiming::settle(uint64_t cycle) {
+  cycle_ = cycle;
+  for (bool again = true; again;) {
+    again = false;
+    for (const abi::Engine engine : kAllEngines) again = progress(engine) || again;
+  }
+}
+
+bool ClusterTiming::progress(abi::Engine engine) {
+  EngineState& e = state(engine);
+  if (e.activity == Activity::kIdle) {
+    if (!e.fifo.has_command()) return false;
+    take(engine);
+    return true;
+  }
+  if (e.activity == Activity::kWaiting) {
+    const uint32_t mask = e.command.header.wait_mask;
+    const uint32_t missing = tokens_.missing(engine, mask);
+    if (missing != 0) {
+      if (missing != e.missing) {
+        account();
+        if (engine == abi::Engine::kCompute) accounting_.compute_waits(missing);
+        e.missing = missing;
+      }
+      return false;
+    }
+    tokens_.take(engine, mask);
+    begin(engine);
+    return true;
+  }
+  if (ready_cycle(engine) > cycle_) return false;
+  if (e.activity == Activity::kFilling) {
+    start_copy(engine);
+  } else {
+    complete(engine);
+  }
+  return true;
+}
+
+void ClusterTiming::take(abi::Engine engine) {
+  EngineState& e = state(engine);
+  account();
+  e.command = e.fifo.pop();
+  e.activity = Activity::kWaiting;
+  e.missing = 0;
+  e.events = {};
+  if (engine == abi::Engine::kCompute) accounting_.compute_takes(abi::tag_layer(e.command.tag));
+}
+
+void ClusterTiming::begin(abi::Engine engine) {
+  EngineState& e = state(engine);
+  account();
+  switch (e.command.header.opcode) {
+    case abi::Opcode::kConfigure:
+      begin_configure(e);
+      break;
+    case abi::Opcode::kRun: {
+      const RunTiming::Run run = runs_.run(e.command.payload_as<abi::ComputeRun>());
+      e.activity = Activity::kComputing;
+      e.ready_cycle = cycle_ + run.cycles.total;
+      e.events = run.events;
+      accounting_.compute_runs(run.cycles.compute());
+      break;
+    }
+    case abi::Opcode::kLoad:
+    case abi::Opcode::kStore:
+      accounting_.set_transfer_busy(engine, true);
+      begin_transfer(engine);
+      break;
+  }
+}
+
+void ClusterTiming::begin_configure(EngineState& e) {
+  const auto next = e.command.payload_as<abi::ComputeConfig>();
+  const bool mode_changes = !config_ || chip::switches_mode(*config_, next);
+  const uint64_t shadow_ready =
+      chip::configuration_ready(e.command.whole_cycle, configuration_taken_cycle_);
+  e.activity = Activity::kComputing;
+  e.ready_cycle = std::max(cycle_, shadow_ready) + chip::switch_cycles(mode_changes);
+  e.events.configurations = 1;
+  accounting_.compute_configures();
+  config_ = next;
+  configuration_taken_cycle_ = e.ready_cycle;
+  runs_.configure(next);
+}
+
+void ClusterTiming::begin_transfer(abi::Engine engine) {
+  EngineState& e = state(engine);
+  const auto transfer = e.command.payload_as<abi::Transfer>();
+  const npu::LocalTransfer local(transfer);
+  e.activity = Activity::kFilling;
+  e.ready_cycle = cycle_;
+  if (local.empty()) return;
+  const bool is_load = engine == abi::Engine::kLoad;
+  auto& local_bytes = is_load ? e.events.scratchpad_bytes_written : e.events.scratchpad_bytes_read;
+  local_bytes[transfer.local_address / abi::kLocalRegionBytes] =
+      local.frame_bytes() + local.copied_bytes();
+  (is_load ? e.events.dram_bytes_read : e.events.dram_bytes_written) = local.copied_bytes();
+  if (is_load) e.ready_cycle += local.frame_cycles();
+}
+
+void ClusterTiming::start_copy(abi::Engine engine) {
+  EngineState& e = state(engine);
+  const auto transfer = e.command.payload_as<abi::Transfer>();
+  e.ready_cycle = kNever;
+  if (npu::LocalTransfer(transfer).copied_bytes() == 0) {
+    complete(engine);
+    return;
+  }
+  e.activity = Activity::kTransferring;
+  const dma::Descriptor3d descriptor{transfer.dram_address - dram_base_,
+                                     transfer.x_bytes,
+                                     transfer.y_count,
+                                     transfer.z_count,
+                                     transfer.y_dram_stride,
+                                     transfer.z_dram_stride};
+  memory_.start(port_of(engine), descriptor, engine == abi::Engine::kStore, cycle_);
+}
+
+void ClusterTiming::complete(abi::Engine engine) {
+  EngineState& e = state(engine);
+  account();
+  tokens_.give(engine, e.command.header.signal_mask);
+  if (e.command.header.notify) ++notify_count_;
+  accounting_.count(abi::tag_layer(e.command.tag), e.events);
+  e.activity = Activity::kIdle;
+  e.ready_cycle = kNever;
+  if (engine == abi::Engine::kCompute) {
+    accounting_.compute_idles();
+  } else {
+    accounting_.set_transfer_busy(engine, false);
+  }
+}
+
+}  // namespace tessera::estimate

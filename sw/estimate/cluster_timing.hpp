@@ -1,0 +1,96 @@
+#pragma once
+
+/// The three engines of an NPU cluster on paper: commands in, cycles out.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "abi/npu_registers.hpp"
+#include "chip/chip.hpp"
+#include "estimate/memory_path.hpp"
+#include "estimate/run_timing.hpp"
+#include "npu/accounting.hpp"
+#include "npu/command_fifo.hpp"
+#include "npu/statistics.hpp"
+#include "npu/tokens.hpp"
+
+namespace tessera::estimate {
+
+/// What hw/npu/cluster_engines.cpp does, by events instead of processes: an engine takes its next
+/// command when it is whole, waits for its tokens, works, gives tokens. A RUN takes what RunTiming
+/// says, a CONFIGURE what chip/array_timing.hpp says, a transfer its zero frame and then its
+/// bursts on the MemoryPath. FIFOs, tokens and the accounting are those of the model.
+///
+/// Commands are taken to be legal: the firmware makes them from a checked image. Cycles that are
+/// passed in never go back.
+class ClusterTiming {
+ public:
+  /// `dram_base`: physical address of the DRAM. The load engine has port `first_port` of the
+  /// memory, the store engine the next.
+  ClusterTiming(const chip::Chip& chip, uint64_t dram_base, MemoryPath& memory,
+                uint32_t first_port);
+
+  /// When an engine is done with what it does; kNever if no engine does anything, or the memory
+  /// does not know yet.
+  uint64_t next_event_cycle() const;
+  /// Lets the engines do all that they can do by `cycle`, which is now.
+  void settle(uint64_t cycle);
+
+  /// A word arrives in an engine's FIFO, which has the space.
+  void push(abi::Engine engine, uint32_t word, uint64_t cycle);
+  uint32_t space_words(abi::Engine engine) const { return state(engine).fifo.space_words(); }
+  uint32_t notify_count() const { return notify_count_; }
+  void set_phase(uint32_t phase, uint64_t cycle);
+
+  npu::ClusterStatistics statistics() const { return accounting_.statistics(); }
+  /// Cycles in which a transfer engine worked on a command of the layer (the load engine's, if both
+  /// did), by layer.
+  const std::vector<uint64_t>& transfer_cycles() const { return transfer_cycles_; }
+
+ private:
+  enum class Activity : uint8_t { kIdle, kWaiting, kFilling, kTransferring, kComputing };
+
+  struct EngineState {
+    EngineState(abi::Engine engine, uint32_t fifo_words) : fifo(engine, fifo_words) {}
+    npu::CommandFifo fifo;
+    Activity activity = Activity::kIdle;
+    npu::Command command;
+    uint32_t missing = 0;           ///< tokens that it waits for, as a mask of engines
+    uint64_t ready_cycle = kNever;  ///< end of filling or computing
+    npu::EventCounts events;        ///< of the command
+  };
+
+  EngineState& state(abi::Engine engine) { return engines_[static_cast<std::size_t>(engine)]; }
+  const EngineState& state(abi::Engine engine) const {
+    return engines_[static_cast<std::size_t>(engine)];
+  }
+
+  uint64_t ready_cycle(abi::Engine engine) const;
+  uint32_t port_of(abi::Engine engine) const;
+  void account();
+  bool progress(abi::Engine engine);
+  void take(abi::Engine engine);
+  void begin(abi::Engine engine);
+  void begin_configure(EngineState& e);
+  void begin_transfer(abi::Engine engine);
+  void start_copy(abi::Engine engine);
+  void complete(abi::Engine engine);
+
+  uint64_t dram_base_;
+  std::array<EngineState, abi::kEngineCount> engines_;
+  npu::Tokens tokens_;
+  MemoryPath& memory_;
+  uint32_t first_port_;
+  RunTiming runs_;
+  npu::Accounting accounting_;
+  uint64_t cycle_ = 0;
+  uint64_t accounted_cycle_ = 0;
+  uint32_t notify_count_ = 0;
+  std::optional<abi::ComputeConfig> config_;
+  uint64_t configuration_taken_cycle_ = 0;
+  std::vector<uint64_t> transfer_cycles_;
+};
+
+}  // namespace tessera::estimate
