@@ -97,29 +97,45 @@ void banner(const abi::BootInfo& boot) {
   print(" images\n");
 }
 
-/// Channel `channel` of a bit-packed pixel.
-int32_t element(const uint8_t* bytes, const abi::IoTensor& tensor, uint32_t channel) {
-  const uint32_t bit = channel * tensor.bits;
-  uint32_t raw = bytes[bit / 8];
-  if (tensor.bits == 16) {
-    raw |= static_cast<uint32_t>(bytes[bit / 8 + 1]) << 8;
-  } else {
-    raw = raw >> (bit % 8) & ((1U << tensor.bits) - 1);
+/// Reads bit-packed elements a word of DRAM at a time, for each word takes the way there and back.
+class ElementReader {
+ public:
+  ElementReader(const void* tensor, uint32_t bits, bool is_signed)
+      : words_(static_cast<const uint32_t*>(tensor)), bits_(bits), is_signed_(is_signed) {}
+
+  /// The element that starts at a bit of the tensor, which is a multiple of its width.
+  int32_t at(uint32_t bit) {
+    if (bit / 32 != loaded_) {
+      loaded_ = bit / 32;
+      word_ = words_[loaded_];
+    }
+    const uint32_t raw = word_ >> bit % 32 << (32 - bits_);
+    return is_signed_ ? static_cast<int32_t>(raw) >> (32 - bits_)
+                      : static_cast<int32_t>(raw >> (32 - bits_));
   }
-  if (tensor.is_signed != 0 && (raw >> (tensor.bits - 1)) != 0) raw |= ~0U << tensor.bits;
-  return static_cast<int32_t>(raw);
-}
+
+ private:
+  const uint32_t* words_;
+  uint32_t bits_;
+  bool is_signed_;
+  uint32_t loaded_ = ~0U;
+  uint32_t word_ = 0;
+};
 
 /// The class with the largest logit, the first of equal ones; of a map, channel by channel.
-uint32_t argmax(const uint8_t* bytes, const abi::IoTensor& tensor) {
+uint32_t argmax(const void* logits, const abi::IoTensor& tensor) {
+  ElementReader reader(logits, tensor.bits, tensor.is_signed != 0);
   const uint32_t pixels = tensor.height * tensor.width;
+  const uint32_t pixel_bits = tensor.pixel_bytes * 8;
   uint32_t best = 0;
-  int32_t best_value = element(bytes, tensor, 0);
+  int32_t best_value = reader.at(0);
+  uint32_t index = 0;
   for (uint32_t c = 0; c < tensor.channels; ++c) {
-    for (uint32_t p = 0; p < pixels; ++p) {
-      const int32_t value = element(bytes + p * tensor.pixel_bytes, tensor, c);
+    uint32_t bit = c * tensor.bits;
+    for (uint32_t p = 0; p < pixels; ++p, ++index, bit += pixel_bits) {
+      const int32_t value = reader.at(bit);
       if (value > best_value) {
-        best = c * pixels + p;
+        best = index;
         best_value = value;
       }
     }
@@ -167,9 +183,7 @@ void run_images(const abi::BootInfo& boot) {
     for (uint32_t i = 0; i < layer_count; ++i) run_layer(i, bases);
 
     const uint32_t address = boot.output_address + image * boot.output_stride;
-    results[image].top1 =
-        argmax(static_cast<const uint8_t*>(hal::memory(address, logits.row_bytes * logits.height)),
-               logits);
+    results[image].top1 = argmax(hal::memory(address, logits.row_bytes * logits.height), logits);
     results[image].done = abi::kResultDone;
     set_phase(0);
   }
