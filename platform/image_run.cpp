@@ -121,6 +121,15 @@ double ImageRunResult::utilization() const {
   return peak == 0 ? 0 : static_cast<double>(events.macs) / peak;
 }
 
+double ImageRunResult::busy_utilization() const {
+  double peak = 0;
+  for (const LayerResult& layer : layers) {
+    peak += static_cast<double>(layer.peak_macs_per_cycle) *
+            static_cast<double>(layer.cycles[npu::Cause::kCompute]);
+  }
+  return peak == 0 ? 0 : static_cast<double>(events.macs) / peak;
+}
+
 ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
                          const data::Dataset& dataset, const core::Elf* firmware,
                          const ImageRunOptions& options) {

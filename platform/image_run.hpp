@@ -65,6 +65,7 @@ struct ImageRunResult {
   double top1_percent() const;
   double latency_ms() const;  ///< of one image
   double utilization() const;
+  double busy_utilization() const;  ///< the same over the cycles with cause compute alone
 };
 
 /// Throws RunFailed if the firmware does not end well, std::runtime_error if the data do not fit

@@ -1,5 +1,7 @@
 #include "run_report.hpp"
 
+#include <sys/resource.h>
+
 #include <cstdarg>
 #include <cstdio>
 
@@ -123,6 +125,7 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["macs"] = r.events.macs;
   o["gated_macs"] = r.events.gated_macs;
   o["array_utilization"] = r.utilization();
+  o["array_busy_utilization"] = r.busy_utilization();
   o["saturations"] = r.events.saturations;
   o["dram_bytes_read"] = r.events.dram_bytes_read;
   o["dram_bytes_written"] = r.events.dram_bytes_written;
@@ -141,6 +144,9 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["layers"] = std::move(layers);
   o["simulation_seconds"] = r.simulation_seconds;
   o["simulated_macs_per_second"] = macs_per_second(r);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  o["peak_memory_bytes"] = static_cast<uint64_t>(usage.ru_maxrss) * 1024;
   return o;
 }
 
@@ -172,8 +178,10 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
   }
   append(text, "  cycles an image   %.0f, %.4f ms at %.0f MHz\n",
          static_cast<double>(r.cycles.total()) / images, r.latency_ms(), r.clock_hz / 1e6);
-  append(text, "  array utilisation %.1f %% of the peak of each layer's widths\n",
-         100 * r.utilization());
+  append(text,
+         "  array utilisation %.1f %% of the peak of each layer's widths, %.1f %% while it "
+         "computes\n",
+         100 * r.utilization(), 100 * r.busy_utilization());
   append(text, "  DRAM an image     %.0f bytes read, %.0f written\n",
          static_cast<double>(r.events.dram_bytes_read) / images,
          static_cast<double>(r.events.dram_bytes_written) / images);
