@@ -81,6 +81,7 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image, Soc& soc,
     const abi::ComputeConfig& config = program.config;
     LayerResult layer;
     layer.name = image.name(program.name);
+    layer.inserted = program.inserted != 0;
     layer.widths = std::to_string(config.activation_bits) + "x" +
                    (config.p4 != 0 ? "p4" : std::to_string(config.weight_bits));
     layer.peak_macs_per_cycle =
@@ -112,22 +113,31 @@ double ImageRunResult::latency_ms() const {
              : static_cast<double>(cycles.total()) / static_cast<double>(images) / clock_hz * 1e3;
 }
 
-double ImageRunResult::utilization() const {
+namespace {
+
+/// MACs over what the array could have done in the cycles that `cycles_of` a layer gives.
+template <typename CyclesOf>
+double utilization_of(const std::vector<LayerResult>& layers, const CyclesOf& cycles_of) {
+  double macs = 0;
   double peak = 0;
   for (const LayerResult& layer : layers) {
-    peak +=
-        static_cast<double>(layer.peak_macs_per_cycle) * static_cast<double>(layer.cycles.total());
+    if (layer.inserted) continue;
+    macs += static_cast<double>(layer.events.macs);
+    peak += static_cast<double>(layer.peak_macs_per_cycle) *
+            static_cast<double>(cycles_of(layer.cycles));
   }
-  return peak == 0 ? 0 : static_cast<double>(events.macs) / peak;
+  return peak == 0 ? 0 : macs / peak;
+}
+
+}  // namespace
+
+double ImageRunResult::utilization() const {
+  return utilization_of(layers, [](const npu::CycleCounts& cycles) { return cycles.total(); });
 }
 
 double ImageRunResult::busy_utilization() const {
-  double peak = 0;
-  for (const LayerResult& layer : layers) {
-    peak += static_cast<double>(layer.peak_macs_per_cycle) *
-            static_cast<double>(layer.cycles[npu::Cause::kCompute]);
-  }
-  return peak == 0 ? 0 : static_cast<double>(events.macs) / peak;
+  return utilization_of(
+      layers, [](const npu::CycleCounts& cycles) { return cycles[npu::Cause::kCompute]; });
 }
 
 ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,

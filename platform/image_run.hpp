@@ -30,6 +30,7 @@ struct ImageRunOptions {
 struct LayerResult {
   std::string name;
   std::string widths;                ///< "8x8", "8xp4": activation and weight bits
+  bool inserted = false;             ///< see abi::LayerProgram
   uint64_t peak_macs_per_cycle = 0;  ///< R * C * L, of all clusters
   npu::CycleCounts cycles;
   npu::EventCounts events;
@@ -64,6 +65,7 @@ struct ImageRunResult {
 
   double top1_percent() const;
   double latency_ms() const;  ///< of one image
+  /// Over the layers of the network; what the deployer inserted does not multiply anything.
   double utilization() const;
   double busy_utilization() const;  ///< the same over the cycles with cause compute alone
 };

@@ -10,7 +10,7 @@
 namespace tessera::abi {
 
 constexpr uint32_t kImageMagic = 0x474D'4954;  ///< "TIMG"
-constexpr uint32_t kImageVersion = 2;
+constexpr uint32_t kImageVersion = 3;
 
 enum class Section : uint32_t {
   kProgram = 1,        ///< LayerProgram[]
@@ -74,6 +74,7 @@ enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2 };
 /// local_pixel_pitch apart, rows local_row_pitch.
 struct LayerProgram {
   uint32_t name;            ///< offset into kNames
+  uint32_t inserted;        ///< 1: copies its input for what is fused to it; no layer of the network
   uint32_t channels_outer;  ///< 1: loop over channel tiles outside row tiles; 0: the reverse
   uint32_t rows;
   uint32_t columns;
@@ -140,7 +141,7 @@ constexpr uint32_t kResultDone = 0x444F'4E45;
 
 static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
 static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
-static_assert(sizeof(LayerProgram) == 33 * 4 + sizeof(ComputeConfig), "no gaps");
+static_assert(sizeof(LayerProgram) == 34 * 4 + sizeof(ComputeConfig), "no gaps");
 static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
 
 }  // namespace tessera::abi

@@ -68,6 +68,7 @@ Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const Deplo
     const Place& in = placement.places[static_cast<size_t>(layer.input)];
     const Place& out = placement.places[static_cast<size_t>(layer.output)];
     p.name = add_name(contents.names, layer.name);
+    p.inserted = layer.inserted ? 1 : 0;
     p.input_space = in.space;
     p.input_offset = in.offset;
     p.output_space = out.space;

@@ -39,6 +39,7 @@ FusedLayer identity_group(const IntegerNetwork& net, int tensor, const std::stri
   FusedLayer g;
   g.name = name;
   g.convolution = identity(net, tensor, name);
+  g.inserted = true;
   g.input = tensor;
   g.output = tensor;
   return g;

@@ -14,6 +14,7 @@ namespace tessera::deploy {
 struct FusedLayer {
   std::string name;
   graph::IntegerLayer convolution;
+  bool inserted = false;  ///< the convolution is an identity that fusion put there
   std::optional<graph::IntegerLayer> add;
   int residual = -1;    ///< tensor index of the other operand of `add`
   int own_operand = 0;  ///< which operand of `add` is the convolution's result
