@@ -1,12 +1,12 @@
 #include "estimate/host.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "abi/memory_map.hpp"
+#include "estimate/host_cost.hpp"
 #include "firmware/hal.hpp"
 #include "firmware/layer.hpp"
 #include "firmware/npu.hpp"
@@ -18,28 +18,6 @@ namespace {
 
 using abi::Engine;
 namespace reg = abi::npu_reg;
-
-/// Cycles of the core besides register accesses, on the ISS with its CoreTiming, of the firmware as
-/// it is compiled (-O2 -flto). docs/estimate.md says how they were measured.
-constexpr uint64_t kConfigureCycles = 494;  ///< start of a layer, most of it divisions
-constexpr uint64_t kRunCycles = 77;
-constexpr uint64_t kStoreCycles = 75;
-constexpr uint64_t kWeightsCycles = 134;  ///< loads, by what they bring
-constexpr uint64_t kParametersCycles = 88;
-constexpr uint64_t kActivationsCycles = 201;
-constexpr uint64_t kMoreActivationsCycles = 141;  ///< a residual, or the rest of a framed map
-constexpr uint64_t kNextTileCycles = 42;          ///< more, for the first load of a further tile
-constexpr uint64_t kSameWeightsCycles = 32;       ///< more, for activations that begin a tile
-constexpr uint64_t kSpaceReadCycles = 7;          ///< around a look at a FIFO's space
-constexpr uint64_t kTrapCycles = 28;              ///< waking up, up to the PLIC's claim register
-constexpr uint64_t kHandlerCycles = 21;           ///< between the accesses of the handler
-constexpr uint64_t kReturnCycles = 29;            ///< from the handler to where it was
-constexpr uint64_t kLogitCycles = 18;             ///< of the search for the largest, without DRAM
-constexpr uint64_t kFinishCycles = 42;            ///< of an inference, the same
-constexpr uint64_t kFinishAccesses = 7;           ///< to DRAM: tensor description, result
-constexpr double kInstructionsPerCycle = 0.8;     ///< of the cycles above
-
-constexpr uint32_t kHeaderWords = 2;
 
 std::optional<uint32_t> cluster_at(uint32_t address) {
   const uint32_t cluster = (address - abi::kNpuBase) / abi::kNpuStride;
@@ -84,12 +62,6 @@ class Host {
   HostWork work() const;
 
  private:
-  /// The command that is being written to a FIFO.
-  struct Push {
-    uint32_t words = 0;
-    uint32_t written = 0;
-  };
-
   /// What a cluster's register block holds.
   struct Registers {
     uint32_t irq_enable = 0;
@@ -101,8 +73,6 @@ class Host {
                  bool last);
   uint32_t read_register(uint32_t cluster, uint32_t offset) const;
   void write_register(uint32_t cluster, uint32_t offset, uint32_t value);
-  uint64_t cycles_before(Engine engine, uint32_t word);
-  uint64_t load_cycles(uint32_t local_address);
   uint32_t pending_interrupts(uint32_t cluster) const;
   std::optional<uint32_t> interrupting_cluster() const;
   void find_largest(const abi::IoTensor& logits);
@@ -116,9 +86,7 @@ class Host {
   uint64_t computed_cycles_ = 0;  ///< of them, those without the register accesses
   uint64_t accesses_ = 0;
   std::vector<uint64_t> layer_cycles_;
-  Push pushes_[abi::kEngineCount];
-  std::optional<uint32_t> last_load_;  ///< region that the tile's last load went to
-  bool further_tile_ = false;          ///< than the first of the layer
+  PushCost push_cost_;
   bool interrupts_enabled_ = false;
   std::vector<Registers> registers_;  ///< a cluster
   std::vector<firmware::Npu> npus_;
@@ -156,6 +124,7 @@ void Host::infer(const deploy::Image& image, const Places& places, uint32_t numb
   }
 
   for (firmware::Npu& npu : npus_) npu.write(reg::PHASE, number);
+  push_cost_ = PushCost();
   const auto count = static_cast<uint32_t>(image.layers().size());
   layer_cycles_.resize(count);
   for (uint32_t i = 0; i < count; ++i) {
@@ -225,7 +194,8 @@ uint32_t Host::read(uint32_t address) {
 void Host::write(uint32_t address, uint32_t value) {
   const std::optional<uint32_t> cluster = cluster_at(address);
   if (cluster) {
-    if (const auto engine = fifo_at(register_at(address))) compute(cycles_before(*engine, value));
+    if (const auto engine = fifo_at(register_at(address)))
+      compute(push_cost_.cycles_before(*engine, value));
   }
   ++accesses_;
   const uint64_t latency = chip_.noc.latency_cycles;
@@ -309,42 +279,6 @@ void Host::write_register(uint32_t index, uint32_t offset, uint32_t value) {
     default:
       throw std::logic_error("the estimate's host has no NPU register " + std::to_string(offset));
   }
-}
-
-/// What the firmware does before it writes a word of a command. Loads are charged at the word that
-/// tells what they are, all others at the header.
-uint64_t Host::cycles_before(Engine engine, uint32_t word) {
-  constexpr uint32_t kLocalAddressWord =
-      kHeaderWords + static_cast<uint32_t>(offsetof(abi::Transfer, local_address)) / 4;
-  Push& push = pushes_[static_cast<size_t>(engine)];
-  const bool is_header = push.written == push.words;
-  if (is_header) push = {kHeaderWords + abi::decode_header(word).payload_words, 0};
-  const uint32_t number = push.written++;
-  if (engine == Engine::kLoad) return number == kLocalAddressWord ? load_cycles(word) : 0;
-  if (!is_header) return 0;
-  switch (abi::decode_header(word).opcode) {
-    case abi::Opcode::kConfigure:
-      last_load_.reset();
-      further_tile_ = false;
-      return kConfigureCycles;
-    case abi::Opcode::kStore:
-      last_load_.reset();
-      further_tile_ = true;
-      return kStoreCycles;
-    default:
-      return kRunCycles;
-  }
-}
-
-uint64_t Host::load_cycles(uint32_t local_address) {
-  const uint32_t region = local_address / abi::kLocalRegionBytes * abi::kLocalRegionBytes;
-  const std::optional<uint32_t> before = last_load_;
-  last_load_ = region;
-  const uint64_t next_tile = !before && further_tile_ ? kNextTileCycles : 0;
-  if (region == abi::kLocalWeights) return next_tile + kWeightsCycles;
-  if (region == abi::kLocalParameters) return kParametersCycles;
-  if (before == abi::kLocalActivations) return kMoreActivationsCycles;
-  return next_tile + kActivationsCycles + (before ? 0 : kSameWeightsCycles);
 }
 
 void Host::set_interrupts_enabled(bool enabled) {
