@@ -141,14 +141,19 @@ void Host::run_layer(uint32_t index, const abi::LayerProgram& layer,
   const uint32_t parts = timing_.clusters();
   const bool barrier = last || parts > 1;
   for (uint32_t c = 0; c < parts; ++c) {
+    const uint64_t before = accesses_;
     runners_[c].begin(index, layer, bases, c, parts, barrier);
+    if (accesses_ == before) compute(kEmptyShareCycles);
   }
   for (bool more = true; more;) {
     more = false;
     for (firmware::LayerRunner& runner : runners_) more |= runner.step();
   }
   if (!barrier) return;
-  for (firmware::Npu& npu : npus_) npu.wait_for_notify();
+  for (firmware::Npu& npu : npus_) {
+    compute(kBarrierCycles);
+    npu.wait_for_notify();
+  }
 }
 
 HostWork Host::work() const {
@@ -203,6 +208,7 @@ void Host::write(uint32_t address, uint32_t value) {
   timing_.advance(cycle_);
   if (cluster) write_register(*cluster, register_at(address), value);
   spend(latency + 1);
+  take_interrupt();
 }
 
 uint32_t Host::pending_interrupts(uint32_t index) const {

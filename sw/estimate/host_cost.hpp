@@ -17,28 +17,42 @@ constexpr uint64_t kTrapCycles = 28;           ///< waking up, up to the PLIC's 
 constexpr uint64_t kHandlerCycles = 21;        ///< between the accesses of the handler
 constexpr uint64_t kReturnCycles = 29;         ///< from the handler to where it was
 constexpr uint64_t kLogitCycles = 18;          ///< of the search for the largest, without DRAM
-constexpr uint64_t kFinishCycles = 54;         ///< of an inference, the same
+constexpr uint64_t kFinishCycles = 36;         ///< of an inference, the same
 constexpr uint64_t kFinishAccesses = 7;        ///< to DRAM: tensor description, result
 constexpr double kInstructionsPerCycle = 0.8;  ///< of the cycles above
+
+constexpr uint64_t kEmptyShareCycles = 205;  ///< of a layer without a tile for the cluster
+constexpr uint64_t kBarrierCycles = 18;      ///< of waiting for a cluster, besides sleep
 
 /// Cycles of computing and pushing commands, word by word of an inference.
 class PushCost {
  public:
-  /// What the firmware does before it writes a word to the FIFO of an engine.
+  /// What the firmware does before it writes a word to the FIFO of an engine. All that a command
+  /// costs is put before one of its words.
   uint64_t cycles_before(abi::Engine engine, uint32_t word);
 
  private:
   /// The command that is being written to a FIFO.
   struct Push {
+    abi::CommandHeader header;
     uint32_t words = 0;
     uint32_t written = 0;
   };
+  struct Load {
+    uint32_t region;  ///< abi::kLocalActivations, ...
+    bool only_padding;
+  };
 
-  uint64_t load_cycles(uint32_t local_address);
+  uint64_t before_configure(uint32_t number, uint32_t word);
+  uint64_t before_store(const abi::CommandHeader& header);
+  uint64_t before_load(uint32_t number, uint32_t word);
 
   std::array<Push, abi::kEngineCount> pushes_;
-  std::optional<uint32_t> last_load_;  ///< region that the tile's last load went to
-  bool stored_ = false;                ///< a store was the last command but loads
+  uint32_t region_ = 0;            ///< of the load that is being written
+  std::optional<Load> last_load_;  ///< of the tile
+  bool next_tile_ = false;         ///< the last store was not the last of its layer
+  bool sliced_ = false;
+  uint32_t layers_ = 0;  ///< configured
 };
 
 }  // namespace tessera::estimate
