@@ -73,8 +73,8 @@ enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2 };
 /// input_row_window rows; columns alike. In the activation scratchpad pixels are
 /// local_pixel_pitch apart, rows local_row_pitch.
 struct LayerProgram {
-  uint32_t name;            ///< offset into kNames
-  uint32_t inserted;        ///< 1: copies its input for what is fused to it; no layer of the network
+  uint32_t name;      ///< offset into kNames
+  uint32_t inserted;  ///< 1: copies its input for what is fused to it; no layer of the network
   uint32_t channels_outer;  ///< 1: loop over channel tiles outside row tiles; 0: the reverse
   uint32_t rows;
   uint32_t columns;

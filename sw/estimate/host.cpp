@@ -162,15 +162,15 @@ HostWork Host::work() const {
   return {layer_cycles_, accesses_ + computing};
 }
 
-/// The firmware's argmax reads the logits from DRAM, element by element, over DMI: an access costs
-/// a row hit and both ways through the crossbar.
+/// The firmware's argmax reads the logits from DRAM, a word at a time, over DMI: an access costs a
+/// row hit and both ways through the crossbar.
 void Host::find_largest(const abi::IoTensor& logits) {
   const uint64_t row_hit_cycles =
       (timing_.memory().row_hit_ps() + chip_.period_ps() - 1) / chip_.period_ps();
   const uint64_t stall_cycles = row_hit_cycles + 2 * uint64_t{chip_.noc.latency_cycles};
-  const uint64_t logit_bytes = logits.bits == 16 ? 2 : 1;
-  compute(kFinishCycles + kFinishAccesses * stall_cycles +
-          logits.channels * (kLogitCycles + logit_bytes * stall_cycles));
+  const uint64_t elements = uint64_t{logits.channels} * logits.height * logits.width;
+  const uint64_t words = (elements * logits.bits + 31) / 32;
+  compute(kFinishCycles + (kFinishAccesses + words) * stall_cycles + elements * kLogitCycles);
 }
 
 void Host::spend(uint64_t cycles) {

@@ -50,15 +50,18 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   loaded_column_ = -1;
   loaded_channel_ = -1;
 
+  // Divisions are slow: one cluster alone counts no tiles.
   uint32_t first = 0;
-  tiles_left_ = tiles(layer);
-  if (parts > 1) {
-    const auto share = [&](uint32_t n) { return (tiles_left_ * n + parts - 1) / parts; };
+  counted_ = parts > 1;
+  if (counted_) {
+    const uint32_t all = tiles(layer);
+    const auto share = [&](uint32_t n) { return (all * n + parts - 1) / parts; };
     first = share(part);
     tiles_left_ = share(part + 1) - first;
   }
-  if (tiles_left_ == 0) return;
-  tile_ = tile_number(first);
+  more_ = !counted_ || tiles_left_ != 0;
+  if (!more_) return;
+  tile_ = counted_ ? tile_number(first) : tile_at(0, 0, 0);
   tag_ = abi::make_tag(index, first);
   abi::CommandHeader configure;
   configure.opcode = Opcode::kConfigure;
@@ -66,19 +69,19 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
 }
 
 bool LayerRunner::step() {
-  if (tiles_left_ == 0) return false;
-  --tiles_left_;
+  if (!more_) return false;
+  more_ = counted_ ? --tiles_left_ != 0 : !is_last(tile_);
   load(tile_);
   compute(tile_);
-  store(tile_, tiles_left_ == 0);
+  store(tile_, !more_);
   ++step_;
   ++tag_;
-  if (tiles_left_ == 0) {
+  if (more_) {
+    advance(tile_);
+  } else {
     await_store_ = !notify_last_;
-    return false;
   }
-  advance(tile_);
-  return true;
+  return more_;
 }
 
 LayerRunner::Tile LayerRunner::tile_at(uint32_t row, uint32_t column, uint32_t channel) const {
@@ -101,6 +104,11 @@ LayerRunner::Tile LayerRunner::tile_number(uint32_t number) const {
   const uint32_t channel = l.channels_outer != 0 ? number / maps : number % channel_tiles;
   return tile_at(map / column_tiles * l.rows_per_tile, map % column_tiles * l.columns_per_tile,
                  channel * l.channels_per_tile);
+}
+
+bool LayerRunner::is_last(const Tile& tile) const {
+  return tile.row + tile.rows == layer_->rows && tile.column + tile.columns == layer_->columns &&
+         tile.channel + tile.channels == layer_->channels;
 }
 
 /// To the next tile of the loop nest.

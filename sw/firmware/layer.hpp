@@ -57,6 +57,7 @@ class LayerRunner {
 
   Tile tile_at(uint32_t row, uint32_t column, uint32_t channel) const;
   Tile tile_number(uint32_t number) const;
+  bool is_last(const Tile& tile) const;
   void advance(Tile& tile) const;
   void load(const Tile& tile);
   abi::Transfer weights(const Tile& tile) const;
@@ -77,8 +78,10 @@ class LayerRunner {
   uint32_t weight_slot_ = 0;
   bool await_store_ = false;  ///< the next activation load waits for the previous layer
 
-  Tile tile_;                ///< the next one of the share
-  uint32_t tiles_left_ = 0;  ///< of the share
+  Tile tile_;             ///< the next one of the share
+  bool more_ = false;     ///< whether there is one
+  bool counted_ = false;  ///< whether the share is a part of the layer, of tiles_left_ tiles
+  uint32_t tiles_left_ = 0;
   bool notify_last_ = false;
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;

@@ -123,7 +123,7 @@ class ElementReader {
 };
 
 /// The class with the largest logit, the first of equal ones; of a map, channel by channel.
-uint32_t argmax(const void* logits, const abi::IoTensor& tensor) {
+[[gnu::noinline]] uint32_t argmax(const void* logits, const abi::IoTensor& tensor) {
   ElementReader reader(logits, tensor.bits, tensor.is_signed != 0);
   const uint32_t pixels = tensor.height * tensor.width;
   const uint32_t pixel_bits = tensor.pixel_bytes * 8;
