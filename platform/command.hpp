@@ -35,6 +35,7 @@ int compress_command(const std::vector<std::string>& arguments);
 int cosim_command(const std::vector<std::string>& arguments);
 int deploy_command(const std::vector<std::string>& arguments);
 int estimate_command(const std::vector<std::string>& arguments);
+int explore_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int net_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);

@@ -16,6 +16,7 @@ const std::vector<Command> kCommands = {
     {"run", "run an image, or any bare-metal ELF, on the platform", run_command},
     {"estimate", "cycles and energy of a network, without simulating it", estimate_command},
     {"cosim", "check the RTL against the model", cosim_command},
+    {"explore", "estimate a sweep of chips, widths and networks", explore_command},
     {"inspect", "print what an image holds", inspect_command},
     {"report", "print JSON reports as one table", report_command},
     {"chip", "print a chip's resolved configuration", chip_command},
