@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 namespace tessera::explore {
 namespace {
@@ -78,7 +79,8 @@ std::string to_table(const Sweep& sweep, const std::vector<Result>& results, siz
   table[0].emplace_back("bound");
   for (size_t i = 0; i < std::min(rows, results.size()); ++i) {
     const Result& r = results[i];
-    table.push_back({std::to_string(r.point), r.network, r.widths});
+    const std::string network = std::filesystem::path(r.network).filename().string();
+    table.push_back({std::to_string(r.point), network, r.widths});
     for (const auto& parameter : r.parameters) table.back().push_back(parameter.second);
     for (const std::string& name : sweep.objectives) {
       table.back().push_back(significant(value_of(*find_metric(name), r.costs)));

@@ -22,7 +22,7 @@ Sweep small_sweep() {
 Result good() {
   Result r;
   r.point = 1;
-  r.network = "net.onnx";
+  r.network = "nets/net.onnx";
   r.widths = "file";
   r.parameters = {{"npu.rows", "8"}};
   r.costs.cycles = 1000000;
@@ -40,8 +40,8 @@ TEST(csv, has_a_heading_and_a_line_a_point) {
   EXPECT_EQ(to_csv(small_sweep(), {bad, good()}),
             "point,network,widths,npu.rows,cycles,seconds,inferences_per_second,energy_pj,"
             "array_mm2,scratchpad_bytes,dram_bytes,macs,utilization,bound,error\n"
-            "0,net.onnx,file,4,,,,,,,,,,,\"needs 1 KiB, \"\"really\"\"\"\n"
-            "1,net.onnx,file,8,1000000,0.25,0,0,0,0,0,0,0.5,compute,\n");
+            "0,nets/net.onnx,file,4,,,,,,,,,,,\"needs 1 KiB, \"\"really\"\"\"\n"
+            "1,nets/net.onnx,file,8,1000000,0.25,0,0,0,0,0,0,0.5,compute,\n");
 }
 
 TEST(table, is_aligned_and_no_longer_than_asked) {
