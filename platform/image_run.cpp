@@ -82,6 +82,8 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image, Soc& soc,
     LayerResult layer;
     layer.name = image.name(program.name);
     layer.inserted = program.inserted != 0;
+    layer.fully_connected =
+        uint64_t{program.rows} * program.columns * config.pool_h * config.pool_w == 1;
     layer.widths = std::to_string(config.activation_bits) + "x" +
                    (config.p4 != 0 ? "p4" : std::to_string(config.weight_bits));
     layer.peak_macs_per_cycle =
@@ -129,15 +131,22 @@ double utilization_of(const std::vector<LayerResult>& layers, const CyclesOf& cy
   return peak == 0 ? 0 : macs / peak;
 }
 
+uint64_t compute_cycles(const npu::CycleCounts& cycles) { return cycles[npu::Cause::kCompute]; }
+
 }  // namespace
 
 double ImageRunResult::utilization() const {
   return utilization_of(layers, [](const npu::CycleCounts& cycles) { return cycles.total(); });
 }
 
-double ImageRunResult::busy_utilization() const {
-  return utilization_of(
-      layers, [](const npu::CycleCounts& cycles) { return cycles[npu::Cause::kCompute]; });
+double ImageRunResult::busy_utilization() const { return utilization_of(layers, compute_cycles); }
+
+double ImageRunResult::convolution_utilization() const {
+  std::vector<LayerResult> convolutions;
+  for (const LayerResult& layer : layers) {
+    if (!layer.fully_connected) convolutions.push_back(layer);
+  }
+  return utilization_of(convolutions, compute_cycles);
 }
 
 ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,

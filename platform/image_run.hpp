@@ -31,6 +31,7 @@ struct LayerResult {
   std::string name;
   std::string widths;                ///< "8x8", "8xp4": activation and weight bits
   bool inserted = false;             ///< see abi::LayerProgram
+  bool fully_connected = false;      ///< its convolution has one pixel
   uint64_t peak_macs_per_cycle = 0;  ///< R * C * L, of all clusters
   npu::CycleCounts cycles;
   npu::EventCounts events;
@@ -67,7 +68,8 @@ struct ImageRunResult {
   double latency_ms() const;  ///< of one image
   /// Over the layers of the network; what the deployer inserted does not multiply anything.
   double utilization() const;
-  double busy_utilization() const;  ///< the same over the cycles with cause compute alone
+  double busy_utilization() const;         ///< the same over the cycles with cause compute alone
+  double convolution_utilization() const;  ///< that, without fully connected layers
 };
 
 /// Throws RunFailed if the firmware does not end well, std::runtime_error if the data do not fit

@@ -126,6 +126,7 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["gated_macs"] = r.events.gated_macs;
   o["array_utilization"] = r.utilization();
   o["array_busy_utilization"] = r.busy_utilization();
+  o["convolution_busy_utilization"] = r.convolution_utilization();
   o["saturations"] = r.events.saturations;
   o["dram_bytes_read"] = r.events.dram_bytes_read;
   o["dram_bytes_written"] = r.events.dram_bytes_written;
@@ -179,9 +180,9 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
   append(text, "  cycles an image   %.0f, %.4f ms at %.0f MHz\n",
          static_cast<double>(r.cycles.total()) / images, r.latency_ms(), r.clock_hz / 1e6);
   append(text,
-         "  array utilisation %.1f %% of the peak of each layer's widths, %.1f %% while it "
-         "computes\n",
-         100 * r.utilization(), 100 * r.busy_utilization());
+         "  array utilisation %.1f %% of the peak of each layer's widths; while it computes "
+         "%.1f %%, in convolutions %.1f %%\n",
+         100 * r.utilization(), 100 * r.busy_utilization(), 100 * r.convolution_utilization());
   append(text, "  DRAM an image     %.0f bytes read, %.0f written\n",
          static_cast<double>(r.events.dram_bytes_read) / images,
          static_cast<double>(r.events.dram_bytes_written) / images);
