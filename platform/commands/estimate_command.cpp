@@ -1,4 +1,4 @@
-#include <cmath>
+#include <chrono>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -56,7 +56,7 @@ void print(const estimate::Estimate& e, const deploy::Image& image, const chip::
 }
 
 boost::json::object report(const estimate::Estimate& e, const deploy::Image& image,
-                           const chip::Chip& chip) {
+                           const chip::Chip& chip, double wall_seconds) {
   boost::json::array layers;
   for (const estimate::LayerEstimate& l : e.layers) {
     layers.push_back({{"name", l.name},
@@ -82,6 +82,7 @@ boost::json::object report(const estimate::Estimate& e, const deploy::Image& ima
   o["energy_pj"] = e.energy_pj;
   o["array_mm2"] = e.array_mm2;
   o["layers"] = std::move(layers);
+  o["estimate_seconds"] = wall_seconds;
   return o;
 }
 
@@ -150,7 +151,9 @@ int estimate_command(const std::vector<std::string>& arguments) {
   const std::string path = args.require("file", "the network (ONNX) or image (.timg)");
   const chip::Chip chip = chip::load_chip(args.text("chip"));
   const deploy::Image image = image_of(path, chip);
+  const auto start = std::chrono::steady_clock::now();
   const estimate::Estimate e = estimate::estimate(image, chip);
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
   print(e, image, chip);
   if (args.has("compare")) {
     const RunReport run = read_run_report(args.text("compare"));
@@ -161,7 +164,7 @@ int estimate_command(const std::vector<std::string>& arguments) {
     print_comparison(e, run, image.network_name(), args.text("compare"));
   }
   if (args.has("json")) {
-    const std::string text = json_text(report(e, image, chip));
+    const std::string text = json_text(report(e, image, chip, wall.count()));
     deploy::write_file(args.text("json"), text.data(), text.size());
   }
   return kExitGood;
