@@ -142,8 +142,9 @@ void Host::run_layer(uint32_t index, const abi::LayerProgram& layer,
   const bool barrier = last || parts > 1;
   for (uint32_t c = 0; c < parts; ++c) {
     const uint64_t before = accesses_;
+    if (parts > 1) compute(kShareCycles);
     runners_[c].begin(index, layer, bases, c, parts, barrier);
-    if (accesses_ == before) compute(kEmptyShareCycles);
+    if (accesses_ == before) compute(kEmptyShareCycles - kShareCycles);
   }
   for (bool more = true; more;) {
     more = false;

@@ -17,12 +17,13 @@ constexpr uint64_t kTrapCycles = 28;           ///< waking up, up to the PLIC's 
 constexpr uint64_t kHandlerCycles = 21;        ///< between the accesses of the handler
 constexpr uint64_t kReturnCycles = 29;         ///< from the handler to where it was
 constexpr uint64_t kLogitCycles = 18;          ///< of the search for the largest, without DRAM
-constexpr uint64_t kFinishCycles = 36;         ///< of an inference, the same
+constexpr uint64_t kFinishCycles = 40;         ///< of an inference, the same
 constexpr uint64_t kFinishAccesses = 7;        ///< to DRAM: tensor description, result
 constexpr double kInstructionsPerCycle = 0.8;  ///< of the cycles above
 
-constexpr uint64_t kEmptyShareCycles = 205;  ///< of a layer without a tile for the cluster
-constexpr uint64_t kBarrierCycles = 18;      ///< of waiting for a cluster, besides sleep
+constexpr uint64_t kShareCycles = 81;        ///< of a layer among several clusters, a cluster
+constexpr uint64_t kEmptyShareCycles = 205;  ///< instead, if there is no tile for the cluster
+constexpr uint64_t kBarrierCycles = 14;      ///< of waiting for a cluster, besides sleep
 
 /// Cycles of computing and pushing commands, word by word of an inference.
 class PushCost {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "memory/dram.hpp"
+
 namespace tessera::estimate {
 
 MemoryPath::MemoryPath(const chip::Chip& chip, uint32_t ports)
@@ -10,7 +12,8 @@ MemoryPath::MemoryPath(const chip::Chip& chip, uint32_t ports)
       width_bytes_(chip.noc.width_bytes),
       latency_cycles_(chip.noc.latency_cycles),
       dram_(chip.dram),
-      ports_(ports) {
+      ports_(ports),
+      may_block_(ports * chip.dma.outstanding >= memory::Dram::kQueueDepth) {
   for (Port& port : ports_) port.returns.resize(chip.dma.outstanding);
 }
 
@@ -35,9 +38,15 @@ uint64_t MemoryPath::Port::issue_cycle() const {
 }
 
 uint64_t MemoryPath::grant_cycle() const {
+  if (unaccepted_ >= latency_cycles_ + 2) return kNever;
   uint64_t first = kNever;
   for (const Port& port : ports_) first = std::min(first, port.issue_cycle());
-  return first == kNever ? kNever : std::max(first, request_port_free_);
+  return first == kNever ? kNever : std::max({first, request_port_free_, accepted_cycle_});
+}
+
+uint64_t MemoryPath::delivery_cycle() const {
+  if (arriving_.empty() || blocked_) return kNever;
+  return std::max(arriving_.front().arrival_cycle, accepted_cycle_);
 }
 
 uint64_t MemoryPath::response_cycle() const {
@@ -45,15 +54,28 @@ uint64_t MemoryPath::response_cycle() const {
                             : std::max(responses_.front().served_cycle, response_port_free_);
 }
 
-uint64_t MemoryPath::next_event_cycle() const { return std::min(grant_cycle(), response_cycle()); }
+/// When the request that blocks is accepted: as the response under way leaves.
+uint64_t MemoryPath::acceptance_cycle() const {
+  return blocked_ && responding_ ? response_port_free_ : kNever;
+}
+
+uint64_t MemoryPath::next_event_cycle() const {
+  const uint64_t direct = std::min(grant_cycle(), response_cycle());
+  return may_block_ ? std::min({direct, delivery_cycle(), acceptance_cycle()}) : direct;
+}
 
 void MemoryPath::perform_next_event() {
-  const uint64_t response = response_cycle();
-  const uint64_t request = grant_cycle();
-  if (response <= request) {
-    respond(response);
+  const uint64_t cycle = next_event_cycle();
+  if (acceptance_cycle() == cycle) {
+    end_response();
+  } else if (response_cycle() == cycle) {
+    respond(cycle);
+  } else if (delivery_cycle() == cycle) {
+    const Request request = arriving_.front();
+    arriving_.pop_front();
+    deliver(cycle, request);
   } else {
-    grant(request);
+    grant(cycle);
   }
 }
 
@@ -69,24 +91,52 @@ void MemoryPath::grant(uint64_t cycle) {
   const uint64_t number_of_burst = port.issued++;
   port.returns[number_of_burst % port.returns.size()] = kNever;
 
-  const uint64_t data_beats = beats(burst.bytes);
-  const uint64_t request_beats = port.is_write ? data_beats : 0;
-  request_port_free_ = port.released_cycle = cycle + std::max<uint64_t>(1, request_beats);
-  const uint64_t arrival = cycle + latency_cycles_ + request_beats;
+  const uint64_t data_beats = port.is_write ? beats(burst.bytes) : 0;
+  request_port_free_ = port.released_cycle = cycle + std::max<uint64_t>(1, data_beats);
+  const Request request{cycle + latency_cycles_ + data_beats, burst.address, burst.bytes, number,
+                        number_of_burst};
+  if (may_block_) {
+    ++unaccepted_;
+    arriving_.push_back(request);
+  } else {
+    deliver(request.arrival_cycle, request);
+  }
+}
+
+void MemoryPath::deliver(uint64_t cycle, const Request& request) {
+  const bool is_write = ports_[request.port].is_write;
   const uint64_t done_ps =
-      dram_.schedule(arrival * period_ps_, burst.address, burst.bytes, port.is_write);
-  const Response response{(done_ps + period_ps_ - 1) / period_ps_, number, number_of_burst,
-                          port.is_write ? 0 : data_beats};
+      dram_.schedule(cycle * period_ps_, request.address, request.bytes, is_write);
+  const Response response{(done_ps + period_ps_ - 1) / period_ps_, request.port, request.burst,
+                          is_write ? 0 : beats(request.bytes)};
   auto place = responses_.end();
   while (place != responses_.begin() && std::prev(place)->served_cycle > response.served_cycle) {
     --place;
   }
   responses_.insert(place, response);
+  if (!may_block_) return;
+  if (responding_ && response_port_free_ <= cycle) end_response();
+  blocked_ = ++queued_ >= memory::Dram::kQueueDepth;
+  if (!blocked_) accept(cycle);
+}
+
+void MemoryPath::accept(uint64_t cycle) {
+  blocked_ = false;
+  --unaccepted_;
+  accepted_cycle_ = cycle;
+}
+
+void MemoryPath::end_response() {
+  responding_ = false;
+  --queued_;
+  if (blocked_) accept(response_port_free_);
 }
 
 void MemoryPath::respond(uint64_t cycle) {
+  if (responding_) end_response();
   const Response response = responses_.front();
   responses_.pop_front();
+  responding_ = may_block_;
   response_port_free_ = cycle + std::max<uint64_t>(1, response.beats);
   Port& port = ports_[response.port];
   const uint64_t window = port.returns.size();

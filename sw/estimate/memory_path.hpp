@@ -29,8 +29,9 @@ constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 ///   - memory::DramTiming says when the access is done; the response leaves at the next clock edge
 ///     or when the responses before it have, each max(1, b) cycles for reads, 1 for writes;
 ///   - and is back latency (+ b for reads) cycles later.
-/// Left out: the limit of packets under way to a port, which requests that are accepted at once
-/// do not reach, and the controller's queue depth.
+///   - while memory::Dram::kQueueDepth accesses are in the controller the last of them is not
+///     accepted, the next ones wait at the DRAM's port, and with latency + 2 of those none is
+///     granted. (Elsewhere that limit is not reached: whatever arrives is accepted at once.)
 class MemoryPath {
  public:
   MemoryPath(const chip::Chip& chip, uint32_t ports);
@@ -63,16 +64,28 @@ class MemoryPath {
     /// When the next burst is at the crossbar.
     uint64_t issue_cycle() const;
   };
+  struct Request {
+    uint64_t arrival_cycle;  ///< at the DRAM
+    uint64_t address;
+    uint32_t bytes;
+    uint32_t port;
+    uint64_t burst;  ///< of the transfer
+  };
   struct Response {
     uint64_t served_cycle;
     uint32_t port;
-    uint64_t burst;  ///< of the transfer
+    uint64_t burst;
     uint64_t beats;
   };
 
   uint64_t grant_cycle() const;
+  uint64_t delivery_cycle() const;
   uint64_t response_cycle() const;
+  uint64_t acceptance_cycle() const;
   void grant(uint64_t cycle);
+  void deliver(uint64_t cycle, const Request& request);
+  void accept(uint64_t cycle);
+  void end_response();
   void respond(uint64_t cycle);
   uint64_t beats(uint64_t bytes) const { return (bytes + width_bytes_ - 1) / width_bytes_; }
 
@@ -85,6 +98,14 @@ class MemoryPath {
   std::deque<Response> responses_;  ///< not yet on their way, the first served first
   uint64_t request_port_free_ = 0;
   uint64_t response_port_free_ = 0;
+
+  bool may_block_;                ///< more bursts can be in flight than the controller takes
+  std::deque<Request> arriving_;  ///< granted, not at the DRAM; used if it may block
+  uint32_t unaccepted_ = 0;       ///< granted requests that the controller has not taken
+  uint64_t accepted_cycle_ = 0;   ///< of the last that it took
+  bool blocked_ = false;          ///< the last that arrived is not accepted
+  bool responding_ = false;       ///< a response leaves until response_port_free_
+  std::size_t queued_ = 0;        ///< in the controller
   uint32_t last_granted_ = 0;
 };
 

@@ -150,6 +150,21 @@ TEST_P(MemoryPathOf, engines_that_meet_take_the_modules_cycles_within_three_perc
   EXPECT_NEAR(got, expected, 0.03 * expected);
 }
 
+/// Streams from as many rows of the same banks, which the order of the bursts decides about.
+TEST(MemoryPath, of_more_bursts_than_the_controller_takes_is_the_modules_exactly) {
+  const chip::Chip chip = chip::load_chip("large");
+  constexpr unsigned kEngines = 8;
+  ASSERT_GT(kEngines * chip.dma.outstanding, memory::Dram::kQueueDepth);
+  const uint64_t row_of_all_banks = uint64_t{chip.dram.row_bytes} * chip.dram.banks;
+  std::vector<std::vector<Work>> works;
+  for (unsigned e = 0; e < kEngines; ++e) {
+    Work work;
+    work.descriptor = {e * chip.dram.channels * row_of_all_banks, 60'000 + e * 100, 1, 1, 0, 0};
+    works.emplace_back(5, work);
+  }
+  EXPECT_EQ(evaluate(chip, works), simulate(chip, works));
+}
+
 INSTANTIATE_TEST_SUITE_P(Chips, MemoryPathOf, testing::Values("edge", "reference", "large"));
 
 TEST(MemoryPath, a_burst_alone_takes_the_sum_of_its_latencies) {
