@@ -98,6 +98,7 @@ thread_local Host* the_host = nullptr;
 Host::Host(const chip::Chip& chip, ChipTiming& timing)
     : chip_(chip),
       timing_(timing),
+      push_cost_(timing.clusters() > 1),
       registers_(timing.clusters()),
       npus_(timing.clusters()),
       runners_(timing.clusters()) {
@@ -124,7 +125,7 @@ void Host::infer(const deploy::Image& image, const Places& places, uint32_t numb
   }
 
   for (firmware::Npu& npu : npus_) npu.write(reg::PHASE, number);
-  push_cost_ = PushCost();
+  push_cost_ = PushCost(timing_.clusters() > 1);
   const auto count = static_cast<uint32_t>(image.layers().size());
   layer_cycles_.resize(count);
   for (uint32_t i = 0; i < count; ++i) {
@@ -141,10 +142,8 @@ void Host::run_layer(uint32_t index, const abi::LayerProgram& layer,
   const uint32_t parts = timing_.clusters();
   const bool barrier = last || parts > 1;
   for (uint32_t c = 0; c < parts; ++c) {
-    const uint64_t before = accesses_;
     if (parts > 1) compute(kShareCycles);
     runners_[c].begin(index, layer, bases, c, parts, barrier);
-    if (accesses_ == before) compute(kEmptyShareCycles - kShareCycles);
   }
   for (bool more = true; more;) {
     more = false;

@@ -8,17 +8,18 @@ namespace {
 
 constexpr uint32_t kHeaderWords = 2;
 
-constexpr uint64_t kConfigureCycles = 479;  ///< start of a layer, most of it divisions
+constexpr uint64_t kConfigureCycles = 160;  ///< start of a layer
+constexpr uint64_t kFirstTileCycles = 225;  ///< more, to find the first tile of a share: divisions
 constexpr uint64_t kNextLayerCycles = 15;   ///< more, behind another layer
-constexpr uint64_t kRunCycles = 77;
+constexpr uint64_t kRunCycles = 80;
 constexpr uint64_t kSlicedRunCycles = 114;
-constexpr uint64_t kStoreCycles = 75;
+constexpr uint64_t kStoreCycles = 78;
 constexpr uint64_t kWeightsCycles = 134;  ///< loads, by what they bring
 constexpr uint64_t kParametersCycles = 88;
 constexpr uint64_t kActivationsCycles = 201;
 constexpr uint64_t kResidualCycles = 141;
 constexpr uint64_t kPaddedRowsCycles = 70;   ///< more rows of a map in several loads
-constexpr uint64_t kNextTileCycles = 42;     ///< more, for the first load of a further tile
+constexpr uint64_t kNextTileCycles = 60;     ///< more, for the first load of a further tile
 constexpr uint64_t kSameWeightsCycles = 32;  ///< more, for activations that begin a tile
 
 /// Number of the command's word that holds the payload's byte `offset`.
@@ -55,7 +56,7 @@ uint64_t PushCost::before_configure(uint32_t number, uint32_t word) {
   const uint64_t next_layer = layers_++ != 0 ? kNextLayerCycles : 0;
   last_load_.reset();
   next_tile_ = false;
-  return next_layer + kConfigureCycles;
+  return next_layer + kConfigureCycles + (shared_ ? kFirstTileCycles : 0);
 }
 
 uint64_t PushCost::before_store(const abi::CommandHeader& header) {

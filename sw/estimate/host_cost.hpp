@@ -16,18 +16,20 @@ constexpr uint64_t kSpaceReadCycles = 7;       ///< around a look at a FIFO's sp
 constexpr uint64_t kTrapCycles = 28;           ///< waking up, up to the PLIC's claim register
 constexpr uint64_t kHandlerCycles = 21;        ///< between the accesses of the handler
 constexpr uint64_t kReturnCycles = 29;         ///< from the handler to where it was
-constexpr uint64_t kLogitCycles = 18;          ///< of the search for the largest, without DRAM
-constexpr uint64_t kFinishCycles = 40;         ///< of an inference, the same
+constexpr uint64_t kLogitCycles = 22;          ///< of the search for the largest, without DRAM
+constexpr uint64_t kFinishCycles = 148;        ///< of an inference, the same
 constexpr uint64_t kFinishAccesses = 7;        ///< to DRAM: tensor description, result
 constexpr double kInstructionsPerCycle = 0.8;  ///< of the cycles above
 
-constexpr uint64_t kShareCycles = 81;        ///< of a layer among several clusters, a cluster
-constexpr uint64_t kEmptyShareCycles = 205;  ///< instead, if there is no tile for the cluster
-constexpr uint64_t kBarrierCycles = 14;      ///< of waiting for a cluster, besides sleep
+constexpr uint64_t kShareCycles = 205;   ///< of a layer among several clusters, a cluster
+constexpr uint64_t kBarrierCycles = 22;  ///< of waiting for a cluster, besides sleep
 
 /// Cycles of computing and pushing commands, word by word of an inference.
 class PushCost {
  public:
+  /// `shared`: layers are shared among several clusters.
+  explicit PushCost(bool shared) : shared_(shared) {}
+
   /// What the firmware does before it writes a word to the FIFO of an engine. All that a command
   /// costs is put before one of its words.
   uint64_t cycles_before(abi::Engine engine, uint32_t word);
@@ -48,6 +50,7 @@ class PushCost {
   uint64_t before_store(const abi::CommandHeader& header);
   uint64_t before_load(uint32_t number, uint32_t word);
 
+  bool shared_;
   std::array<Push, abi::kEngineCount> pushes_;
   uint32_t region_ = 0;            ///< of the load that is being written
   std::optional<Load> last_load_;  ///< of the tile
