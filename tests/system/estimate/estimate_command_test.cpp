@@ -65,7 +65,13 @@ INSTANTIATE_TEST_SUITE_P(Shipped, EstimateOfLeNet,
                          testing::Values(Case{"lenet5-int8", "reference"},
                                          Case{"lenet5-int8", "edge"}, Case{"lenet5-int8", "large"},
                                          Case{"lenet5-mix2", "reference"},
-                                         Case{"lenet5-mix2", "edge"}));
+                                         Case{"lenet5-mix2", "edge"}),
+                         [](const auto& info) {
+                           std::string name =
+                               std::string(info.param.network) + "_on_" + info.param.chip;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 /// A network that grows by convolutions of random weights on 8-bit maps.
 class Network {
