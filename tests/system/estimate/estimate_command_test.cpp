@@ -52,6 +52,10 @@ void expect_agreement(const std::string& network, const std::string& chip, const
 struct Case {
   const char* network;
   const char* chip;
+
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) {
+    return out << c.network << " on " << c.chip;
+  }
 };
 
 class EstimateOfLeNet : public testing::TestWithParam<Case> {};
@@ -65,13 +69,7 @@ INSTANTIATE_TEST_SUITE_P(Shipped, EstimateOfLeNet,
                          testing::Values(Case{"lenet5-int8", "reference"},
                                          Case{"lenet5-int8", "edge"}, Case{"lenet5-int8", "large"},
                                          Case{"lenet5-mix2", "reference"},
-                                         Case{"lenet5-mix2", "edge"}),
-                         [](const auto& info) {
-                           std::string name =
-                               std::string(info.param.network) + "_on_" + info.param.chip;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+                                         Case{"lenet5-mix2", "edge"}));
 
 /// A network that grows by convolutions of random weights on 8-bit maps.
 class Network {
