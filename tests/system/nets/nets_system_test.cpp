@@ -1,6 +1,7 @@
 /// From a network's name to logits on the chip, without a data set.
 
 #include <boost/json.hpp>
+#include <cmath>
 
 #include "system/run/command.hpp"
 
@@ -43,6 +44,11 @@ TEST_P(Net, with_random_weights_runs_on_the_chip_as_on_the_reference) {
     macs += layer.as_object().at("macs").to_number<int64_t>();
   }
   EXPECT_GE(result.at("macs").to_number<int64_t>(), macs);
+
+  must_succeed({"estimate", file(".timg"), "--json", file("-estimate.json")});
+  const auto cycles = result.at("cycles").to_number<double>();
+  const auto estimated = report("-estimate.json").at("cycles").to_number<double>();
+  EXPECT_LE(std::abs(estimated - cycles), 0.03 * cycles) << estimated << " for " << cycles;
 }
 
 INSTANTIATE_TEST_SUITE_P(Nets, Net, testing::Values("resnet20-cifar10", "mobilenet-v1-cifar10"),

@@ -1,6 +1,7 @@
 /// Several clusters share every layer: same values, same work, and each one's cycles have causes.
 
 #include <boost/json.hpp>
+#include <map>
 #include <regex>
 
 #include "system/run/networks.hpp"
@@ -45,6 +46,7 @@ class Clusters : public testing::TestWithParam<int> {};
 TEST_P(Clusters, share_a_network_without_changing_a_value_or_the_work) {
   const TemporaryFolder folder;
   const json::object one = run(1, "lt", "native", folder);
+  std::map<std::string, double> cycles;
   for (const char* timing : {"at", "lt"}) {
     for (const char* core : {"iss", "native"}) {
       SCOPED_TRACE(std::string(timing) + ", " + core);
@@ -53,6 +55,7 @@ TEST_P(Clusters, share_a_network_without_changing_a_value_or_the_work) {
       EXPECT_EQ(report.at("reference_mismatches").to_number<int64_t>(), 0);
       EXPECT_EQ(report.at("macs"), one.at("macs"));
       EXPECT_EQ(report.at("gated_macs"), one.at("gated_macs"));
+      cycles[std::string(core) + timing] = report.at("cycles").to_number<double>();
       const json::array& clusters = report.at("cycles_by_cause_of_clusters").as_array();
       ASSERT_EQ(clusters.size(), static_cast<std::size_t>(GetParam()));
       for (const json::value& causes : clusters) {
@@ -61,6 +64,10 @@ TEST_P(Clusters, share_a_network_without_changing_a_value_or_the_work) {
         EXPECT_GT(causes.at("compute").to_number<int64_t>(), 0) << "a cluster had nothing to do";
       }
     }
+  }
+  for (const char* core : {"iss", "native"}) {
+    const double at = cycles[std::string(core) + "at"];
+    EXPECT_NEAR(cycles[std::string(core) + "lt"], at, 0.03 * at) << core;
   }
 }
 
