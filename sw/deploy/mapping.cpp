@@ -527,13 +527,10 @@ Slicing slicing_of(const FusedLayer& layer, const graph::IntegerNetwork& net,
 
 }  // namespace
 
-uint64_t Candidate::bound() const {
-  return std::max({compute_cycles, transfer_cycles, host_cycles});
-}
-
-const char* bound_of(const Candidate& c, const chip::Chip& chip) {
-  if (c.compute_cycles >= std::max(c.transfer_cycles, c.host_cycles)) return "compute";
-  if (c.host_cycles >= c.transfer_cycles) return "host";
+const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t host_cycles,
+                     const chip::Chip& chip) {
+  if (compute_cycles >= std::max(transfer_cycles, host_cycles)) return "compute";
+  if (host_cycles >= transfer_cycles) return "host";
   return dram_bytes_per_cycle(chip) < chip.noc.width_bytes ? "DRAM" : "NoC";
 }
 

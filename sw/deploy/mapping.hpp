@@ -29,8 +29,6 @@ struct Candidate {
   /// Of the layer: load, compute and store of the tiles after each other as the slots allow, and
   /// never less than the host or the DRAM takes.
   uint64_t cycles = 0;
-
-  uint64_t bound() const;  ///< the largest of compute, transfer and host cycles
 };
 
 struct Mapping {
@@ -43,8 +41,9 @@ struct Mapping {
   std::optional<Candidate> second;  ///< the next best, with more cycles
 };
 
-/// "compute", "host", or the narrower of "DRAM" and "NoC".
-const char* bound_of(const Candidate& candidate, const chip::Chip& chip);
+/// What takes longest: "compute", "host", or for transfers the narrower of "DRAM" and "NoC".
+const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t host_cycles,
+                     const chip::Chip& chip);
 
 /// Searches tile sizes, loop order and, for grouped convolutions, slices (see
 /// abi::ComputeConfig) for the fewest estimated cycles. Throws std::runtime_error that names layer,

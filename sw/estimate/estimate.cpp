@@ -1,8 +1,7 @@
 #include "estimate/estimate.hpp"
 
-#include <algorithm>
-
 #include "abi/memory_map.hpp"
+#include "deploy/mapping.hpp"
 #include "estimate/chip_timing.hpp"
 #include "estimate/host.hpp"
 #include "npu/energy.hpp"
@@ -35,12 +34,7 @@ const char* bound_of(const npu::CycleCounts& cycles, const chip::Chip& chip) {
   const uint64_t compute =
       cycles[Cause::kCompute] + cycles[Cause::kBank] + cycles[Cause::kConfiguration];
   const uint64_t host = cycles[Cause::kHost];
-  const uint64_t transfers = cycles.total() - compute - host;
-  if (compute >= std::max(host, transfers)) return "compute";
-  if (host >= transfers) return "host";
-  const double dram_bytes_per_cycle =
-      chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz * chip.dram.channels;
-  return dram_bytes_per_cycle < chip.noc.width_bytes ? "DRAM" : "NoC";
+  return deploy::bound_of(compute, cycles.total() - compute - host, host, chip);
 }
 
 /// Of all clusters together.
