@@ -94,7 +94,7 @@ uint64_t ArrayStimulus::some_segments(Mapping mapping, uint64_t steps) {
 std::vector<uint32_t> ArrayStimulus::some_bank_cycles(const chip::RunShape& shape) {
   const uint64_t steps = shape.steps;
   const uint64_t profile = below(6);
-  std::vector<uint32_t> cycles(shape.groups(), 0);
+  std::vector<uint32_t> cycles(shape.fetches(), 0);
   for (uint32_t& each : cycles) {
     uint64_t value = 0;
     if (profile < 3) value = between(1, steps);
@@ -114,6 +114,7 @@ ArrayStimulus::Plan ArrayStimulus::candidate(const RunWish& wish) {
   shape.channels = mapping == Mapping::kDepthwise ? 1 : some_extent(rows_);
   shape.pixels = mapping == Mapping::kFullyConnected ? 1 : some_extent(columns_);
   shape.steps = some_steps(shape);
+  shape.sliced = shape.blocks() > 1 && one_in(4);
   plan.segments = some_segments(mapping, shape.steps);
   plan.bank_cycles = some_bank_cycles(shape);
   return plan;
@@ -176,7 +177,7 @@ void ArrayStimulus::fill_operands(const RunWish& wish, const Plan& plan, StoredR
   const uint64_t alignment = npu::kOperandAlignment;
   run.stride = (reduction + alignment - 1) / alignment * alignment;
   run.weights.assign(run.shape.channels * run.stride, 0);
-  run.activations.assign(run.shape.pixels * run.stride, 0);
+  run.activations.assign(run.slices() * run.shape.pixels * run.stride, 0);
   if (wish.overflow) return fill_overflow(run);
 
   // A segment ends anywhere in its last step; of a depthwise tap there is one element.
@@ -195,7 +196,7 @@ void ArrayStimulus::fill_operands(const RunWish& wish, const Plan& plan, StoredR
              zero ? Profile::kZero : profile());
   }
   // Without activations, bias and multiplier alone decide what the clamp sees.
-  for (uint64_t p = 0; p < run.shape.pixels; ++p) {
+  for (uint64_t p = 0; p < run.slices() * run.shape.pixels; ++p) {
     const bool zero = wish.outcome || (wish.zero_activations && p == 0);
     fill_row(&run.activations[p * run.stride], plan, run.mode, false, elements,
              zero ? Profile::kZero : profile());

@@ -119,16 +119,18 @@ class Exporter {
   /// Rows without a channel and columns without a pixel get noise: they must not matter.
   void add_tile(const StoredRun& run, uint64_t block, uint64_t group) {
     const chip::RunShape& shape = run.shape;
-    bank_.line(Entry().put(run.bank_cycles[group], 32).hex());
+    const uint64_t tile = block * shape.groups() + group;
+    const uint64_t slice = shape.sliced ? block : 0;
+    bank_.line(Entry().put(run.bank_cycles[tile % run.bank_cycles.size()], 32).hex());
     for (uint64_t step = 0; step < shape.steps; ++step) {
       Entry weights, activations;
       for (uint64_t k = block * shape.rows; k < (block + 1) * shape.rows; ++k) {
-        put_word(weights, run, run.weights, k, shape.channels, step, run.mode.weight_bits,
+        put_word(weights, run, run.weights, k, shape.channels, 0, step, run.mode.weight_bits,
                  run.mode.p4);
       }
       for (uint64_t p = group * shape.columns; p < (group + 1) * shape.columns; ++p) {
-        put_word(activations, run, run.activations, p, shape.pixels, step, run.mode.activation_bits,
-                 false);
+        put_word(activations, run, run.activations, p, shape.pixels, slice * shape.pixels, step,
+                 run.mode.activation_bits, false);
       }
       weights_.line(weights.hex());
       activations_.line(activations.hex());
@@ -136,11 +138,13 @@ class Exporter {
   }
 
   void put_word(Entry& entry, const StoredRun& run, const std::vector<int16_t>& elements,
-                uint64_t row, uint64_t row_count, uint64_t step, int bits, bool p4) {
+                uint64_t row, uint64_t row_count, uint64_t first_row, uint64_t step, int bits,
+                bool p4) {
     const int lanes = abi::lanes(run.mode);
     pe::OperandWord word;
     if (row < row_count) {
-      const int16_t* lane = &elements[row * run.stride + step * static_cast<uint64_t>(lanes)];
+      const int16_t* lane =
+          &elements[(first_row + row) * run.stride + step * static_cast<uint64_t>(lanes)];
       for (int i = 0; i < lanes; ++i) {
         pe::set_lane(word, i, bits, p4 ? abi::p4_encode(lane[i]) : lane[i]);
       }

@@ -17,8 +17,8 @@ class Recorder final : public npu::ArrayClient {
     expected_.values.resize(shape.channels * shape.pixels);
   }
 
-  npu::PixelOperands pixels(uint64_t first, uint64_t count) override {
-    return source_.pixels(first, count);
+  npu::PixelOperands pixels(uint64_t slice, uint64_t first, uint64_t count) override {
+    return source_.pixels(slice, first, count);
   }
 
   void take(const npu::ResultBlock& block) override {

@@ -89,8 +89,10 @@ class RtlArray::Feed {
   /// tile comes as late as the busiest bank.
   bool available(const ArrayOutputs& outputs, uint64_t cycle) const {
     if (outputs.feed_step + 1 != run_.shape.steps) return true;
-    const uint64_t group = outputs.feed_pixel / run_.shape.columns;
-    const uint64_t bank = group < run_.bank_cycles->size() ? (*run_.bank_cycles)[group] : 0;
+    const chip::RunShape& shape = run_.shape;
+    const uint64_t fetch = (shape.sliced ? outputs.feed_channel / shape.rows * shape.groups() : 0) +
+                           outputs.feed_pixel / shape.columns;
+    const uint64_t bank = fetch < run_.bank_cycles->size() ? (*run_.bank_cycles)[fetch] : 0;
     return cycle + 1 >= tile_start_ + bank;
   }
 
@@ -108,8 +110,9 @@ class RtlArray::Feed {
       inputs.weights = inputs.activations = zeros_.data();
       return;
     }
-    if (outputs.feed_pixel != group_first_) fetch(outputs.feed_pixel);
     const uint64_t block = outputs.feed_channel / shape.rows;
+    const uint64_t slice = shape.sliced ? block : 0;
+    if (outputs.feed_pixel != group_first_ || slice != slice_) fetch(slice, outputs.feed_pixel);
     inputs.weights = &weights_[(block * shape.steps + outputs.feed_step) * shape.rows];
     inputs.activations = &activations_[outputs.feed_step * shape.columns];
   }
@@ -123,10 +126,10 @@ class RtlArray::Feed {
   }
 
  private:
-  void fetch(uint64_t first) {
+  void fetch(uint64_t slice, uint64_t first) {
     const chip::RunShape& shape = run_.shape;
     const uint64_t count = std::min<uint64_t>(shape.columns, shape.pixels - first);
-    const npu::PixelOperands operands = client_.pixels(first, count);
+    const npu::PixelOperands operands = client_.pixels(slice, first, count);
     std::copy_n(operands.positions, count, positions_.data() + first);
     for (uint64_t c = 0; c < count; ++c) {
       const int16_t* row = operands.activations.data + c * operands.activations.stride;
@@ -135,12 +138,14 @@ class RtlArray::Feed {
             pack_lanes(row, lanes_, run_.mode.activation_bits, false);
       }
     }
+    slice_ = slice;
     group_first_ = first;
   }
 
   const npu::ArrayRun& run_;
   npu::ArrayClient& client_;
   const int lanes_;
+  uint64_t slice_ = 0;                    ///< of the operands in activations_
   uint64_t group_first_ = UINT64_MAX;     ///< pixel of the group in activations_
   uint64_t tile_start_ = 1;               ///< cycle 0 is the first words' way out of the scratchpad
   std::vector<uint32_t> positions_;       ///< of the pixels fetched so far

@@ -59,7 +59,8 @@ std::vector<TileClass> classes_of_tiles(const chip::RunShape& shape,
       tile.first = tiles.empty();
       tile.ragged_rows = (block + 1) * shape.rows > shape.channels;
       tile.ragged_columns = (group + 1) * shape.columns > shape.pixels;
-      tile.fetch = fetch_of(bank_cycles[group], shape.steps, tile.first, draining);
+      tile.fetch = fetch_of(bank_cycles[tiles.size() % bank_cycles.size()], shape.steps, tile.first,
+                            draining);
       if (!tile.first) tile.drain = {compare(shape.steps, draining), draining < shape.columns};
       tiles.push_back(tile);
       draining = tile.ragged_columns ? shape.last_columns() : shape.columns;

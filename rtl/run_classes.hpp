@@ -55,7 +55,8 @@ struct TileClass {
   Drain drain;         ///< unless it is the first
 };
 
-/// Of every tile, in the order in which they run. bank_cycles [groups] as of chip::run_cycles.
+/// Of every tile, in the order in which they run. bank_cycles [shape.fetches()] as of
+/// chip::run_cycles.
 std::vector<TileClass> classes_of_tiles(const chip::RunShape& shape,
                                         const std::vector<uint32_t>& bank_cycles);
 

@@ -11,7 +11,7 @@ namespace tessera::rtl {
 namespace {
 
 constexpr const char* kSchema = "tessera-replay";
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 /// Larger ones come from no chip, and would exhaust the memory.
 constexpr uint64_t kMostElements = uint64_t{1} << 30;
@@ -118,15 +118,18 @@ StoredRun::StoredRun(const npu::ArrayRun& run, npu::ArrayClient& client)
       weights(run.weights.data, run.weights.data + run.shape.channels * run.weights.stride),
       rescaling(run.rescaling),
       parameters(run.parameters, run.parameters + run.shape.channels) {
-  activations.reserve(shape.pixels * stride);
-  for (uint64_t first = 0; first < shape.pixels; first += shape.columns) {
-    const uint64_t count = std::min(shape.columns, shape.pixels - first);
-    const npu::PixelOperands operands = client.pixels(first, count);
-    for (uint64_t p = 0; p < count; ++p) {
-      const int16_t* row = operands.activations.data + p * operands.activations.stride;
-      activations.insert(activations.end(), row, row + stride);
+  activations.reserve(slices() * shape.pixels * stride);
+  positions.resize(shape.pixels);
+  for (uint64_t slice = 0; slice < slices(); ++slice) {
+    for (uint64_t first = 0; first < shape.pixels; first += shape.columns) {
+      const uint64_t count = std::min(shape.columns, shape.pixels - first);
+      const npu::PixelOperands operands = client.pixels(slice, first, count);
+      for (uint64_t p = 0; p < count; ++p) {
+        const int16_t* row = operands.activations.data + p * operands.activations.stride;
+        activations.insert(activations.end(), row, row + stride);
+      }
+      std::copy_n(operands.positions, count, positions.data() + first);
     }
-    positions.insert(positions.end(), operands.positions, operands.positions + count);
   }
 }
 
@@ -161,6 +164,7 @@ boost::json::object to_json(const StoredRun& run) {
   o["channels"] = run.shape.channels;
   o["pixels"] = run.shape.pixels;
   o["steps"] = run.shape.steps;
+  o["sliced"] = run.shape.sliced;
   o["stride"] = run.stride;
   o["stochastic"] = run.rescaling.stochastic;
   o["seed"] = run.rescaling.seed;
@@ -203,13 +207,14 @@ StoredRun stored_run_from_json(const boost::json::value& json) {
   run.shape.channels = members.number<uint64_t>("channels", 1, kMost);
   run.shape.pixels = members.number<uint64_t>("pixels", 1, kMost);
   run.shape.steps = members.number<uint64_t>("steps", 1, kMost);
+  run.shape.sliced = members.flag("sliced");
   const uint64_t reduction = run.shape.steps * static_cast<uint64_t>(abi::lanes(run.mode));
   run.stride = members.number<uint64_t>("stride", reduction, reduction + npu::kOperandAlignment);
   if (run.stride % npu::kOperandAlignment != 0) {
     throw ReplayError("member 'stride' must be a multiple of " +
                       std::to_string(npu::kOperandAlignment));
   }
-  if (run.stride * std::max(run.shape.channels, run.shape.pixels) > kMostElements) {
+  if (run.stride * std::max(run.shape.channels, run.slices() * run.shape.pixels) > kMostElements) {
     throw ReplayError("the RUN has more than " + std::to_string(kMostElements) + " operands");
   }
   run.rescaling.stochastic = members.flag("stochastic");
@@ -228,10 +233,11 @@ StoredRun stored_run_from_json(const boost::json::value& json) {
     if (shift[k] > 47) throw ReplayError("member 'shift': must be 0 to 47");
     run.parameters.push_back({bias[k], multiplier[k], shift[k], 0});
   }
-  run.bank_cycles = members.numbers<uint32_t>("bank_cycles", run.shape.groups());
+  run.bank_cycles = members.numbers<uint32_t>("bank_cycles", run.shape.fetches());
   run.positions = members.numbers<uint32_t>("positions", run.shape.pixels);
   run.weights = members.numbers<int16_t>("weights", run.shape.channels * run.stride);
-  run.activations = members.numbers<int16_t>("activations", run.shape.pixels * run.stride);
+  run.activations =
+      members.numbers<int16_t>("activations", run.slices() * run.shape.pixels * run.stride);
   check_operands(run);
   if (json.get_object().contains("fault")) {
     run.fault = parse_array_fault(members.text("fault"));

@@ -24,10 +24,10 @@ class ReplayError : public std::runtime_error {
 struct StoredRun {
   abi::PeMode mode;
   chip::RunShape shape;
-  std::vector<uint32_t> bank_cycles;  ///< [groups]
+  std::vector<uint32_t> bank_cycles;  ///< [shape.fetches()]
   std::size_t stride = 0;             ///< elements between rows of weights and activations
   std::vector<int16_t> weights;       ///< [channels][stride]
-  std::vector<int16_t> activations;   ///< [pixels][stride]
+  std::vector<int16_t> activations;   ///< [slices][pixels][stride]
   std::vector<uint32_t> positions;    ///< [pixels]
   npu::Rescaling rescaling;
   std::vector<abi::ChannelParameters> parameters;  ///< [channels]
@@ -37,6 +37,8 @@ struct StoredRun {
   StoredRun() = default;
   /// A copy of a run and of all that `client` gives it.
   StoredRun(const npu::ArrayRun& run, npu::ArrayClient& client);
+
+  uint64_t slices() const { return shape.sliced ? shape.blocks() : 1; }
 
   /// Points into this object.
   npu::ArrayRun view() const;

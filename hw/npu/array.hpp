@@ -30,7 +30,7 @@ constexpr std::size_t kOperandAlignment = 32;
 struct ArrayRun {
   abi::PeMode mode;
   chip::RunShape shape;                      ///< at least 1 channel, 1 pixel, 1 step
-  const std::vector<uint32_t>* bank_cycles;  ///< one entry a group of C pixels
+  const std::vector<uint32_t>* bank_cycles;  ///< [shape.fetches()]
   OperandMatrix weights;                     ///< [channels]
   Rescaling rescaling;
   const abi::ChannelParameters* parameters;  ///< [channels]
@@ -38,7 +38,7 @@ struct ArrayRun {
 
 /// What a RUN asks for a group of convolution pixels.
 struct PixelOperands {
-  OperandMatrix activations;  ///< [pixels]
+  OperandMatrix activations;  ///< [pixels], of one slice
   const uint32_t* positions;  ///< [pixels]: y * convolution_width + x in the layer's map
 };
 
@@ -59,9 +59,10 @@ class ArrayClient {
  public:
   virtual ~ArrayClient() = default;
 
-  /// Operands of pixels first .. first + count - 1; good until the next call. May be asked for
+  /// Operands of pixels first .. first + count - 1 for the channels of block `slice`; 0 if the
+  /// RUN is not sliced, and all blocks have the same. Good until the next call. May be asked for
   /// again, as often as the array reads them.
-  virtual PixelOperands pixels(uint64_t first, uint64_t count) = 0;
+  virtual PixelOperands pixels(uint64_t slice, uint64_t first, uint64_t count) = 0;
 
   /// Called once for every channel and pixel; the pixels of a channel come in ascending order. The
   /// block is good during the call.

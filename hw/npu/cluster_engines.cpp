@@ -154,32 +154,25 @@ void Cluster::execute_transfer(abi::Engine engine, const Command& command, uint3
   const bool is_load = engine == abi::Engine::kLoad;
   const auto transfer = command.payload_as<abi::Transfer>();
   const LocalTransfer local(transfer);
-  if (const auto fault = local.check(memories_, is_load)) return fail(engine, *fault, command.tag);
-  if (local.empty()) return;
+  if (const auto fault = local.check(memories_)) return fail(engine, *fault, command.tag);
+  if (local.bytes() == 0) return;
 
   EventCounts events;
   auto& local_bytes = is_load ? events.scratchpad_bytes_written : events.scratchpad_bytes_read;
-  local_bytes[static_cast<std::size_t>(local.memory(memories_))] =
-      local.frame_bytes() + local.copied_bytes();
-  (is_load ? events.dram_bytes_read : events.dram_bytes_written) = local.copied_bytes();
-  if (is_load) {
-    local.fill_frame(memories_);
-    if (!wait_cycles(local.frame_cycles(), epoch)) return;
-  }
-  if (local.copied_bytes() != 0) {
-    const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
-                                       transfer.y_count,       transfer.z_count,
-                                       transfer.y_dram_stride, transfer.z_dram_stride};
-    const dma::LocalView view{memories_.at(local.first_copied_address()), transfer.y_local_stride,
-                              transfer.z_local_stride};
-    const dma::TransferResult result =
-        is_load ? load_dma_.transfer(descriptor, dma::Direction::kRead, view)
-                : store_dma_.transfer(descriptor, dma::Direction::kWrite, view);
-    if (epoch != epoch_) return;
-    if (!result.ok()) {
-      const auto address = static_cast<uint32_t>(result.failing_address);
-      return fail(engine, {abi::NpuError::kBusError, address}, command.tag);
-    }
+  local_bytes[static_cast<std::size_t>(local.memory(memories_))] = local.bytes();
+  (is_load ? events.dram_bytes_read : events.dram_bytes_written) = local.bytes();
+  const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
+                                     transfer.y_count,       transfer.z_count,
+                                     transfer.y_dram_stride, transfer.z_dram_stride};
+  const dma::LocalView view{memories_.at(transfer.local_address), transfer.y_local_stride,
+                            transfer.z_local_stride};
+  const dma::TransferResult result =
+      is_load ? load_dma_.transfer(descriptor, dma::Direction::kRead, view)
+              : store_dma_.transfer(descriptor, dma::Direction::kWrite, view);
+  if (epoch != epoch_) return;
+  if (!result.ok()) {
+    const auto address = static_cast<uint32_t>(result.failing_address);
+    return fail(engine, {abi::NpuError::kBusError, address}, command.tag);
   }
   accounting_.count(abi::tag_layer(command.tag), events);
 }

@@ -19,6 +19,10 @@ ElementFormat format_of(bool is_signed) {
   return is_signed ? ElementFormat::kSigned : ElementFormat::kUnsigned;
 }
 
+ElementFormat weight_format(const abi::ComputeConfig& config) {
+  return config.p4 != 0 ? ElementFormat::kP4 : ElementFormat::kSigned;
+}
+
 abi::PeMode mode_of(const abi::ComputeConfig& config) {
   return {config.activation_bits, config.weight_bits, config.activation_signed != 0,
           config.p4 != 0};
@@ -34,13 +38,14 @@ uint64_t span_bytes(uint64_t y, uint64_t y_stride, uint64_t x, uint64_t x_stride
 struct Pixel {
   Pixel(const abi::ComputeConfig& config, const abi::ComputeRun& run, uint64_t number) {
     const uint64_t window = static_cast<uint64_t>(config.pool_h) * config.pool_w;
-    const uint64_t output = number / window;
+    const uint64_t columns = chip::block_columns(config, run);
+    const uint64_t block = number / window;
     const uint64_t tap = number % window;
-    v = output / run.x_count * config.pool_stride_y + tap / config.pool_w;
-    u = output % run.x_count * config.pool_stride_x + tap % config.pool_w;
+    v = block / columns * config.pool_stride_y + tap / config.pool_w;
+    u = block % columns * config.pool_stride_x + tap % config.pool_w;
   }
 
-  /// In the layer's convolution map.
+  /// In the layer's convolution map; only the rounding hash asks, and that of no spread RUN.
   uint32_t position(const abi::ComputeConfig& config, const abi::ComputeRun& run) const {
     const uint64_t y = static_cast<uint64_t>(run.y_first) * config.pool_stride_y + v;
     const uint64_t x = static_cast<uint64_t>(run.x_first) * config.pool_stride_x + u;
@@ -50,23 +55,45 @@ struct Pixel {
   uint64_t v, u;  ///< row and column within the tile
 };
 
-uint64_t slices(const abi::ComputeConfig& config, const abi::ComputeRun& run) {
-  const uint64_t channels = config.slice_channels;
-  return channels == 0 ? 1 : (run.channel_count + channels - 1) / channels;
-}
+/// Channels of a RUN whose operands are the same, and the rows of the array that they take.
+struct Slices {
+  Slices(const abi::ComputeConfig& config, uint32_t channel_count)
+      : channels(config.slice_channels == 0 ? channel_count
+                                            : std::min(config.slice_channels, channel_count)),
+        all(channel_count),
+        positions(chip::positions(config)) {}
 
-/// The RUN of channels first_channel.. of `run`, which are one slice or less.
-abi::ComputeRun slice_of(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                         uint32_t first_channel, uint64_t stream_bytes) {
-  abi::ComputeRun slice = run;
-  if (config.slice_channels == 0) return slice;
-  slice.channel_first += first_channel;
-  slice.channel_count = std::min(config.slice_channels, run.channel_count - first_channel);
-  slice.activation_address += first_channel / config.slice_channels * config.slice_stride;
-  slice.weight_address += static_cast<uint32_t>(first_channel * stream_bytes);
-  slice.parameter_address += first_channel * static_cast<uint32_t>(sizeof(abi::ChannelParameters));
-  slice.residual_address += first_channel * config.residual_bits / 8;
-  return slice;
+  uint32_t rows() const { return channels * positions; }  ///< of all but the last
+  uint32_t channels_of(uint64_t slice) const {
+    return std::min(channels, all - static_cast<uint32_t>(slice) * channels);
+  }
+
+  uint32_t channels, all, positions;
+};
+
+/// What row `row` of the array (counted over a RUN) computes.
+struct Row {
+  Row(const Slices& slices, uint64_t row) {
+    const uint64_t slice = row / slices.rows();
+    const uint64_t within = row % slices.rows();
+    const uint32_t channels = slices.channels_of(slice);
+    channel = static_cast<uint32_t>(slice * slices.channels + within % channels);
+    position = static_cast<uint32_t>(within / channels);
+  }
+
+  uint32_t channel;   ///< within the RUN
+  uint32_t position;  ///< in the blocks of a spread
+};
+
+/// RUN number `number` of the array, with the addresses of its own operands.
+abi::ComputeRun part_of(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                        const chip::ArrayRuns& parts, uint64_t number) {
+  abi::ComputeRun part = chip::array_run(config, run, parts, number);
+  const uint32_t channel = parts.first_channel(number);
+  const chip::WeightStreams weights = chip::weight_streams(config);
+  part.weight_address += static_cast<uint32_t>(channel * weights.per_channel * weights.pitch);
+  part.residual_address += channel * config.residual_bits / 8;
+  return part;
 }
 
 PeEvents pe_events(const chip::RunShape& shape, uint64_t active_macs) {
@@ -85,12 +112,15 @@ struct ComputeUnit::Layout {
         segment_lanes(round_up(config.segment_elements, lanes)),
         reduction(shape.steps * lanes),
         stride(round_up(reduction, kOperandAlignment)),
-        weight_bytes(shape.steps * static_cast<uint64_t>(abi::weight_word_bits(mode)) / 8),
-        stream_bytes((weight_bytes + 15) / 16 * 16),
+        weights(chip::weight_streams(config)),
         rows((static_cast<uint64_t>(run.y_count) - 1) * config.pool_stride_y + config.pool_h),
         columns((static_cast<uint64_t>(run.x_count) - 1) * config.pool_stride_x + config.pool_w),
         output_bytes(packed_bytes(run.channel_count, config.output_bits)),
         residual_bytes(packed_bytes(run.channel_count, config.residual_bits)) {}
+
+  /// Sets of operands.
+  uint64_t slices() const { return shape.sliced ? shape.blocks() : 1; }
+  uint64_t slice_of(uint64_t row) const { return shape.sliced ? row / shape.rows : 0; }
 
   abi::PeMode mode;
   chip::RunShape shape;
@@ -98,8 +128,7 @@ struct ComputeUnit::Layout {
   std::size_t segment_lanes;  ///< lanes of one segment, padding included
   std::size_t reduction;      ///< T * L
   std::size_t stride;         ///< of operand matrices
-  uint64_t weight_bytes;      ///< of one channel, without the padding to 16
-  uint64_t stream_bytes;
+  chip::WeightStreams weights;
   uint64_t rows, columns;                 ///< convolution pixels the tile spans
   uint64_t output_bytes, residual_bytes;  ///< of one pixel
 };
@@ -119,19 +148,16 @@ std::optional<Fault> ComputeUnit::check_span(uint64_t address, uint64_t bytes, M
 std::optional<Fault> ComputeUnit::check_run(const abi::ComputeConfig& config,
                                             const abi::ComputeRun& run,
                                             const Layout& layout) const {
-  const auto activations = [&]() -> std::optional<Fault> {
-    const uint64_t segment = packed_bytes(config.segment_elements, config.activation_bits);
-    const uint64_t pixel = span_bytes(config.segments_y, config.segment_stride_y, config.segments_x,
-                                      config.segment_stride_x, segment);
-    const uint64_t tile = span_bytes(layout.rows, config.pixel_stride_y, layout.columns,
-                                     config.pixel_stride_x, pixel);
-    return check_span(run.activation_address,
-                      tile + (slices(config, run) - 1) * uint64_t{config.slice_stride},
-                      Memory::kActivations, true);
-  };
-  if (const auto fault = activations()) return fault;
-  if (const auto fault = check_span(run.weight_address, run.channel_count * layout.stream_bytes,
-                                    Memory::kWeights, false)) {
+  if (run.input_rows != 0 && run.input_columns != 0) {
+    const uint64_t held = span_bytes(run.input_rows, config.input_row_pitch, run.input_columns,
+                                     config.input_pixel_pitch, config.input_pixel_pitch);
+    if (const auto fault = check_span(run.activation_address, held, Memory::kActivations, true)) {
+      return fault;
+    }
+  }
+  const uint64_t streams = uint64_t{run.channel_count} * layout.weights.per_channel;
+  if (const auto fault =
+          check_span(run.weight_address, streams * layout.weights.pitch, Memory::kWeights, false)) {
     return fault;
   }
   if (const auto fault =
@@ -165,41 +191,79 @@ std::optional<Fault> ComputeUnit::read_parameters(const abi::ComputeRun& run) {
 
 void ComputeUnit::unpack_weights(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                                  const Layout& layout) {
-  const auto format = config.p4 != 0 ? ElementFormat::kP4 : ElementFormat::kSigned;
+  const chip::RunShape& shape = layout.shape;
+  weights_.assign(shape.channels * layout.stride, 0);
+  weight_nonzeros_.assign(layout.slices() * layout.stride, 0);
+  const Slices slices(config, run.channel_count);
+  for (uint64_t k = 0; k < shape.channels; ++k) {
+    int16_t* row = weights_.data() + k * layout.stride;
+    if (config.slice_channels != 0) {
+      const Row place(slices, k);
+      place_group_weights(config, run.weight_address, place.channel, place.position, layout, row);
+    } else {
+      unpack_row(config, memories_.at(run.weight_address + k * layout.weights.pitch), layout, row);
+    }
+    uint32_t* nonzeros = weight_nonzeros_.data() + layout.slice_of(k) * layout.stride;
+    for (std::size_t i = 0; i < layout.reduction; ++i) nonzeros[i] += row[i] != 0;
+  }
+}
+
+void ComputeUnit::unpack_row(const abi::ComputeConfig& config, const uint8_t* stream,
+                             const Layout& layout, int16_t* row) const {
   const std::size_t padding = layout.segment_lanes - config.segment_elements;
   const std::size_t segments = layout.reduction / layout.segment_lanes;
-  weights_.assign(run.channel_count * layout.stride, 0);
-  weight_nonzeros_.assign(layout.stride, 0);
-  for (uint32_t k = 0; k < run.channel_count; ++k) {
-    int16_t* row = weights_.data() + k * layout.stride;
-    unpack(memories_.at(run.weight_address + k * layout.stream_bytes), layout.reduction,
-           config.weight_bits, format, row);
-    for (std::size_t s = 0; padding != 0 && s < segments; ++s) {
-      int16_t* end = row + (s + 1) * layout.segment_lanes;
-      std::fill(end - padding, end, int16_t{0});
+  unpack(stream, layout.reduction, config.weight_bits, weight_format(config), row);
+  for (std::size_t s = 0; padding != 0 && s < segments; ++s) {
+    int16_t* end = row + (s + 1) * layout.segment_lanes;
+    std::fill(end - padding, end, int16_t{0});
+  }
+}
+
+/// The weights of a channel of a slice go where the activations of its group and of its position's
+/// taps are; the row is zero elsewhere.
+void ComputeUnit::place_group_weights(const abi::ComputeConfig& config, uint32_t address,
+                                      uint32_t channel, uint32_t position, const Layout& layout,
+                                      int16_t* out) {
+  const uint32_t rows = chip::kernel_rows(config);
+  const uint32_t columns = chip::kernel_columns(config);
+  group_weights_.resize(std::size_t{rows} * columns * config.group_inputs);
+  unpack(memories_.at(address + channel * layout.weights.pitch), group_weights_.size(),
+         config.weight_bits, weight_format(config), group_weights_.data());
+  const uint32_t first_y = position / config.spread_x * (config.pixel_step_y / config.spread_y);
+  const uint32_t first_x = position % config.spread_x * (config.pixel_step_x / config.spread_x);
+  const uint32_t group = channel % config.slice_channels / config.group_outputs;
+  const int16_t* weights = group_weights_.data();
+  for (uint32_t y = 0; y < rows; ++y) {
+    for (uint32_t x = 0; x < columns; ++x, weights += config.group_inputs) {
+      const std::size_t segment = std::size_t{first_y + y} * config.segments_x + first_x + x;
+      std::copy_n(weights, config.group_inputs,
+                  out + segment * layout.segment_lanes + group * config.group_inputs);
     }
-    for (std::size_t i = 0; i < layout.reduction; ++i) weight_nonzeros_[i] += row[i] != 0;
   }
 }
 
 void ComputeUnit::fetch_activations(const abi::ComputeConfig& config, const abi::ComputeRun& run,
-                                    const Layout& layout, uint64_t first_pixel, uint64_t count) {
+                                    const Layout& layout, uint64_t slice, uint64_t first_pixel,
+                                    uint64_t count) {
   // Padding lanes are zero from the start and never written.
   if (activations_.size() < count * layout.stride) activations_.resize(count * layout.stride);
   positions_.resize(count);
   const ElementFormat format = format_of(config.activation_signed != 0);
+  const auto bits = config.activation_bits;
   for (uint64_t p = 0; p < count; ++p) {
     const Pixel pixel(config, run, first_pixel + p);
     positions_[p] = pixel.position(config, run);
-    const uint64_t base =
-        run.activation_address + pixel.v * config.pixel_stride_y + pixel.u * config.pixel_stride_x;
     int16_t* out = activations_.data() + p * layout.stride;
     for (uint32_t j = 0; j < config.segments_y; ++j) {
-      uint64_t address = base + static_cast<uint64_t>(j) * config.segment_stride_y;
-      for (uint32_t i = 0; i < config.segments_x; ++i) {
-        unpack(memories_.at(address), config.segment_elements, config.activation_bits, format, out);
-        address += config.segment_stride_x;
-        out += layout.segment_lanes;
+      for (uint32_t i = 0; i < config.segments_x; ++i, out += layout.segment_lanes) {
+        const chip::SegmentRead read =
+            chip::segment_read(config, run, pixel.v, pixel.u, j, i, slice);
+        const uint32_t before = read.skipped * 8U / bits;
+        const uint32_t end = std::min(before + read.bytes * 8U / bits, config.segment_elements);
+        std::fill(out, out + before, int16_t{0});
+        if (end > before)
+          unpack(memories_.at(read.address), end - before, bits, format, out + before);
+        std::fill(out + end, out + config.segment_elements, int16_t{0});
       }
     }
   }
@@ -224,7 +288,7 @@ void ComputeUnit::fetch_residuals(const abi::ComputeConfig& config, const abi::C
 
 /// MACs of the fetched pixels in which neither operand is zero. At each place of the reduction
 /// every channel meets every pixel, so the counts of non-zero operands multiply.
-uint64_t ComputeUnit::active_macs(const Layout& layout, uint64_t count) {
+uint64_t ComputeUnit::active_macs(const Layout& layout, uint64_t slice, uint64_t count) {
   activation_nonzeros_.assign(layout.stride, 0);
   int16_t* nonzeros = activation_nonzeros_.data();
   for (uint64_t p = 0; p < count; ++p) {
@@ -234,8 +298,9 @@ uint64_t ComputeUnit::active_macs(const Layout& layout, uint64_t count) {
     }
   }
   uint64_t active = 0;
+  const uint32_t* weights = weight_nonzeros_.data() + slice * layout.stride;
   for (std::size_t i = 0; i < layout.reduction; ++i) {
-    active += static_cast<uint64_t>(nonzeros[i]) * weight_nonzeros_[i];
+    active += static_cast<uint64_t>(nonzeros[i]) * weights[i];
   }
   return active;
 }
@@ -248,16 +313,17 @@ class ComputeUnit::Client final : public ArrayClient {
         config_(config),
         run_(run),
         first_channel_(first_channel),
+        slices_(config, run.channel_count),
         layout_(layout),
         window_(static_cast<uint64_t>(config.pool_h) * config.pool_w),
         path_(config, run.channel_count) {
     unit_.activations_.clear();
   }
 
-  PixelOperands pixels(uint64_t first, uint64_t count) override {
-    unit_.fetch_activations(config_, run_, layout_, first, count);
-    if (first == counted_) {
-      active_macs_ += unit_.active_macs(layout_, count);
+  PixelOperands pixels(uint64_t slice, uint64_t first, uint64_t count) override {
+    unit_.fetch_activations(config_, run_, layout_, slice, first, count);
+    if (slice * layout_.shape.pixels + first == counted_) {
+      active_macs_ += unit_.active_macs(layout_, slice, count);
       counted_ += count;
     }
     return {{unit_.activations_.data(), layout_.stride}, unit_.positions_.data()};
@@ -272,16 +338,19 @@ class ComputeUnit::Client final : public ArrayClient {
     const uint64_t first_output = block.first_pixel / window_;
     for (uint64_t k = 0; k < block.channels; ++k) {
       const int32_t* values = block.values + k * block.stride;
-      const uint64_t channel = block.first_channel + k;
+      const Row row(slices_, block.first_channel + k);
+      if (slices_.positions > 1) {
+        stage_spread(row, block.first_pixel, values, block.pixels);
+        continue;
+      }
       if (config_.residual_bits != 0) {
         std::copy(values, values + block.pixels, unit_.values_.data());
         values = unit_.values_.data();
-        path_.add_residual(unit_.values_.data(), block.pixels, unit_.residuals_.data() + channel,
-                           run_.channel_count);
+        path_.add_residual(unit_.values_.data(), block.pixels,
+                           unit_.residuals_.data() + row.channel, run_.channel_count);
       }
-      stage(
-          channel, first_output,
-          path_.pool(static_cast<uint32_t>(channel), values, block.pixels, unit_.outputs_.data()));
+      stage(row.channel, first_output,
+            path_.pool(row.channel, values, block.pixels, unit_.outputs_.data()));
     }
   }
 
@@ -296,14 +365,28 @@ class ComputeUnit::Client final : public ArrayClient {
     }
   }
 
+  /// The outputs of one position of blocks; those outside of the tile are dropped.
+  void stage_spread(const Row& row, uint64_t first_block, const int32_t* values, uint64_t count) {
+    const uint64_t columns = chip::block_columns(config_, run_);
+    for (uint64_t n = 0; n < count; ++n) {
+      const uint64_t block = first_block + n;
+      const uint64_t y = block / columns * config_.spread_y + row.position / config_.spread_x;
+      const uint64_t x = block % columns * config_.spread_x + row.position % config_.spread_x;
+      if (y >= run_.y_count || x >= run_.x_count) continue;
+      put_element(unit_.staged_.data() + (y * run_.x_count + x) * unit_.staged_pixel_bytes_,
+                  first_channel_ + row.channel, config_.output_bits, values[n]);
+    }
+  }
+
   ComputeUnit& unit_;
   const abi::ComputeConfig& config_;
   const abi::ComputeRun& run_;
-  const uint64_t first_channel_;  ///< of the slice, within the RUN
+  const uint64_t first_channel_;  ///< of the array's RUN, within the command's
+  const Slices slices_;
   const Layout& layout_;
   const uint64_t window_;
   OutputPath path_;
-  uint64_t counted_ = 0;  ///< pixels whose operands have been looked at
+  uint64_t counted_ = 0;  ///< pixels of all slices whose operands have been looked at
   uint64_t active_macs_ = 0;
 };
 
@@ -326,9 +409,10 @@ void ComputeUnit::count_events(const abi::ComputeConfig& config, const abi::Comp
   const auto operand_memory = [&](uint64_t address) {
     return memories_.memory_at(address, 1).value_or(Memory::kActivations);
   };
-  read(operand_memory(run.activation_address), bank_lines * chip::kBankLineBytes * shape.blocks());
-  read(Memory::kWeights, shape.groups() * shape.channels * layout.weight_bytes);
-  read(Memory::kParameters, shape.channels * sizeof(abi::ChannelParameters));
+  read(operand_memory(run.activation_address), bank_lines * chip::kBankLineBytes);
+  read(Memory::kWeights,
+       shape.groups() * run.channel_count * layout.weights.per_channel * layout.weights.bytes);
+  read(Memory::kParameters, run.channel_count * sizeof(abi::ChannelParameters));
   if (config.residual_bits != 0) {
     read(operand_memory(run.residual_address), shape.pixels * layout.residual_bytes);
   }
@@ -355,10 +439,9 @@ ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::C
 
   staged_pixel_bytes_ = layout.output_bytes;
   staged_.assign(outputs * staged_pixel_bytes_, 0);
-  const uint32_t step = config.slice_channels == 0 ? run.channel_count : config.slice_channels;
-  for (uint64_t first = 0; first < run.channel_count && !result.fault; first += step) {
-    const auto channel = static_cast<uint32_t>(first);
-    run_slice(config, slice_of(config, run, channel, layout.stream_bytes), channel, result);
+  const chip::ArrayRuns parts = chip::array_runs(config, run, npu_.rows);
+  for (uint64_t number = 0; number < parts.count && !result.fault; ++number) {
+    run_part(config, run, parts, number, result);
   }
   if (result.fault) return result;
   result.events.runs = 1;
@@ -368,31 +451,38 @@ ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::C
   return result;
 }
 
-void ComputeUnit::run_slice(const abi::ComputeConfig& config, const abi::ComputeRun& slice,
-                            uint32_t first_channel, Run& result) {
-  const Layout layout(config, slice, npu_);
+void ComputeUnit::run_part(const abi::ComputeConfig& config, const abi::ComputeRun& whole,
+                           const chip::ArrayRuns& parts, uint64_t number, Run& result) {
+  const uint32_t first_channel = parts.first_channel(number);
+  const abi::ComputeRun run = part_of(config, whole, parts, number);
+  const Layout layout(config, run, npu_);
   const chip::BankDemand demand =
-      chip::bank_demand(config, slice, npu_.columns, npu_.scratchpads.banks);
-  unpack_weights(config, slice, layout);
-  Client client(*this, config, slice, first_channel, layout);
+      chip::bank_demand(config, run, layout.shape, npu_.scratchpads.banks);
+  unpack_weights(config, run, layout);
+  const Slices slices(config, run.channel_count);
+  row_parameters_.resize(layout.shape.channels);
+  for (uint64_t k = 0; k < row_parameters_.size(); ++k) {
+    row_parameters_[k] = parameters_[first_channel + Row(slices, k).channel];
+  }
+  Client client(*this, config, run, first_channel, layout);
   ArrayRun array_run{};
   array_run.mode = layout.mode;
   array_run.shape = layout.shape;
   array_run.bank_cycles = &demand.cycles;
   array_run.weights = {weights_.data(), layout.stride};
-  array_run.rescaling = {config.stochastic != 0, config.seed, slice.channel_first, config.low,
+  array_run.rescaling = {config.stochastic != 0, config.seed, run.channel_first, config.low,
                          config.high};
-  array_run.parameters = parameters_.data() + first_channel;
+  array_run.parameters = row_parameters_.data();
   const ArrayResult answer = array_->run(array_run, client);
   result.cycles.total += answer.cycles.total;
   result.cycles.bank += answer.cycles.bank;
   if (answer.overflow.happened) {
-    result.fault = {abi::NpuError::kAccumulatorOverflow,
-                    slice.channel_first + static_cast<uint32_t>(answer.overflow.channel)};
+    const uint32_t channel = Row(slices, answer.overflow.channel).channel;
+    result.fault = {abi::NpuError::kAccumulatorOverflow, run.channel_first + channel};
     return;
   }
   EventCounts events;
-  count_events(config, slice, layout, demand.lines, events);
+  count_events(config, run, layout, demand.lines, events);
   const uint64_t active = client.active_macs();
   events.saturations = answer.saturations + client.saturations();
   events.gated_macs = events.macs - active;

@@ -23,6 +23,20 @@ bool inside(const Clamp& clamp, int32_t low, int32_t high) {
   return clamp.low <= clamp.high && clamp.low >= low && clamp.high <= high;
 }
 
+/// Whether slices are not whole groups, or too few taps are left to a kernel.
+bool bad_groups(const abi::ComputeConfig& c) {
+  if (c.slice_channels == 0) return c.group_outputs != 0 || c.group_inputs != 0;
+  if (c.group_outputs == 0 || c.group_inputs == 0 || c.spread_y == 0 || c.spread_x == 0)
+    return true;
+  const auto taps = [](uint32_t segments, uint32_t spread, uint32_t step) {
+    return step % spread == 0 && segments > uint64_t{spread - 1} * (step / spread);
+  };
+  return c.slice_channels % c.group_outputs != 0 ||
+         c.segment_elements != c.slice_channels / c.group_outputs * c.group_inputs ||
+         !taps(c.segments_y, c.spread_y, c.pixel_step_y) ||
+         !taps(c.segments_x, c.spread_x, c.pixel_step_x);
+}
+
 std::optional<uint32_t> bad_operand_word(const abi::ComputeConfig& c) {
   if (!abi::is_operand_width(c.activation_bits) || !abi::is_operand_width(c.weight_bits) ||
       c.activation_signed > 1 || c.p4 > 1 || (c.p4 == 1 && c.weight_bits != 4)) {
@@ -35,6 +49,10 @@ std::optional<uint32_t> bad_operand_word(const abi::ComputeConfig& c) {
   if (segments > kMaxReduction || segments * c.segment_elements > kMaxReduction) {
     return TESSERA_CONFIG_WORD(segment_elements);
   }
+  if (uint64_t{c.input_pixel_pitch} * 8 % c.activation_bits != 0) {
+    return TESSERA_CONFIG_WORD(input_pixel_pitch);
+  }
+  if (bad_groups(c)) return TESSERA_CONFIG_WORD(group_outputs);
   // The residual of a slice starts at a whole byte.
   if (uint64_t{c.slice_channels} * c.residual_bits % 8 != 0) {
     return TESSERA_CONFIG_WORD(slice_channels);
@@ -63,6 +81,11 @@ std::optional<uint32_t> bad_window_word(const abi::ComputeConfig& c) {
   if (c.pool_stride_y == 0 || c.pool_stride_x == 0 ||
       (!pools && (c.pool_stride_y != 1 || c.pool_stride_x != 1))) {
     return TESSERA_CONFIG_WORD(pool_stride_y);
+  }
+  const bool spreads = c.spread_y > 1 || c.spread_x > 1;
+  if (c.spread_y == 0 || c.spread_x == 0 ||
+      (spreads && (pools || c.residual_bits != 0 || c.stochastic != 0))) {
+    return TESSERA_CONFIG_WORD(spread_y);
   }
   return std::nullopt;
 }

@@ -12,7 +12,8 @@ namespace tessera::npu {
 
 class MatrixClient final : public ArrayClient {
  public:
-  /// `activations` [shape.pixels] and `positions` [shape.pixels] outlive the client.
+  /// `activations` [slices][shape.pixels] and `positions` [shape.pixels] outlive the client;
+  /// slices: the blocks of a sliced shape, else 1.
   MatrixClient(const chip::RunShape& shape, const OperandMatrix& activations,
                const uint32_t* positions)
       : accumulators(shape.channels * shape.pixels),
@@ -21,8 +22,9 @@ class MatrixClient final : public ArrayClient {
         activations_(activations),
         positions_(positions) {}
 
-  PixelOperands pixels(uint64_t first, uint64_t) override {
-    return {{activations_.data + first * activations_.stride, activations_.stride},
+  PixelOperands pixels(uint64_t slice, uint64_t first, uint64_t) override {
+    const uint64_t row = slice * pixels_ + first;
+    return {{activations_.data + row * activations_.stride, activations_.stride},
             positions_ + first};
   }
 

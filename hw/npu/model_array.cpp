@@ -54,36 +54,42 @@ ArrayResult ModelArray::run(const ArrayRun& run, ArrayClient& client) {
   const std::size_t limit =
       std::clamp<std::size_t>(kChunkElements / run.weights.stride, 1, chunk_pixels_);
   const std::size_t chunk = std::min<uint64_t>(round_up(limit, shape.columns), shape.pixels);
-  accumulators_.resize(shape.channels * chunk);
-  values_.resize(shape.channels * chunk);
+  const uint64_t slice_channels = shape.sliced ? shape.rows : shape.channels;
+  accumulators_.resize(std::min(slice_channels, shape.channels) * chunk);
+  values_.resize(accumulators_.size());
 
   ArrayResult result;
-  for (uint64_t first = 0; first < shape.pixels; first += chunk) {
-    const uint64_t count = std::min<uint64_t>(chunk, shape.pixels - first);
-    const PixelOperands operands = client.pixels(first, count);
-    compute(run, operands.activations, count);
-    for (uint64_t k = 0; k < shape.channels; ++k) {
-      result.saturations +=
-          rescale(run.rescaling, run.parameters[k], k, accumulators_.data() + k * count,
-                  operands.positions, count, values_.data() + k * count);
+  for (uint64_t channel = 0; channel < shape.channels; channel += slice_channels) {
+    const Channels channels{channel, std::min(slice_channels, shape.channels - channel)};
+    for (uint64_t first = 0; first < shape.pixels; first += chunk) {
+      const uint64_t count = std::min<uint64_t>(chunk, shape.pixels - first);
+      const PixelOperands operands = client.pixels(channel / slice_channels, first, count);
+      compute(run, channels, operands.activations, count);
+      for (uint64_t k = 0; k < channels.count; ++k) {
+        result.saturations += rescale(run.rescaling, run.parameters[channel + k], channel + k,
+                                      accumulators_.data() + k * count, operands.positions, count,
+                                      values_.data() + k * count);
+      }
+      client.take(
+          {channel, channels.count, first, count, accumulators_.data(), values_.data(), count});
     }
-    client.take({0, shape.channels, first, count, accumulators_.data(), values_.data(), count});
   }
   result.cycles = chip::run_cycles(shape, *run.bank_cycles);
   result.overflow = overflow_;
   return result;
 }
 
-void ModelArray::multiply(const ArrayRun& run, const int16_t* activations, std::size_t stride,
-                          uint64_t pixels, std::size_t chunk, int shift, bool accumulate) {
+void ModelArray::multiply(const ArrayRun& run, Channels channels, const int16_t* activations,
+                          std::size_t stride, uint64_t pixels, std::size_t chunk, int shift,
+                          bool accumulate) {
   for (std::size_t first = 0; first < length_; first += chunk) {
     GemmBlock block{};
     block.pixels = pixels;
-    block.channels = run.shape.channels;
+    block.channels = channels.count;
     block.length = std::min(chunk, length_ - first);
     block.a = activations + first;
     block.a_stride = stride;
-    block.w = run.weights.data + first;
+    block.w = run.weights.data + channels.first * run.weights.stride + first;
     block.w_stride = run.weights.stride;
     block.out = accumulators_.data();
     block.out_stride = pixels;
@@ -93,14 +99,15 @@ void ModelArray::multiply(const ArrayRun& run, const int16_t* activations, std::
   }
 }
 
-/// Accumulators of all channels at some pixels, [channels][pixels].
-void ModelArray::compute(const ArrayRun& run, const OperandMatrix& activations, uint64_t pixels) {
+/// Accumulators of some channels at some pixels, [channels][pixels].
+void ModelArray::compute(const ArrayRun& run, Channels channels, const OperandMatrix& activations,
+                         uint64_t pixels) {
   const abi::PeMode& mode = run.mode;
   const int64_t weight = largest_weight(mode);
   const int64_t activation = largest_activation(mode);
   const std::size_t direct = safe_length(activation, weight);
   if (direct != 0 && !unsigned_words(mode)) {
-    multiply(run, activations.data, activations.stride, pixels, direct, 0, false);
+    multiply(run, channels, activations.data, activations.stride, pixels, direct, 0, false);
   } else {
     const std::size_t elements = pixels * activations.stride;
     high_bytes_.resize(elements);
@@ -112,27 +119,27 @@ void ModelArray::compute(const ArrayRun& run, const OperandMatrix& activations, 
       low_bytes_[i] = static_cast<int16_t>(value & 0xFF);
     }
     const std::size_t bytewise = safe_length(255, weight);
-    multiply(run, low_bytes_.data(), activations.stride, pixels, bytewise, 0, false);
-    multiply(run, high_bytes_.data(), activations.stride, pixels, bytewise, 8, true);
+    multiply(run, channels, low_bytes_.data(), activations.stride, pixels, bytewise, 0, false);
+    multiply(run, channels, high_bytes_.data(), activations.stride, pixels, bytewise, 8, true);
   }
   if (activation * weight > kAccumulatorMax / static_cast<int64_t>(length_)) {
-    find_overflow(run, activations, pixels);
-    const auto end =
-        accumulators_.begin() + static_cast<std::ptrdiff_t>(run.shape.channels * pixels);
+    find_overflow(run, channels, activations, pixels);
+    const auto end = accumulators_.begin() + static_cast<std::ptrdiff_t>(channels.count * pixels);
     std::transform(accumulators_.begin(), end, accumulators_.begin(), wrap);
   }
 }
 
 /// Walks every reduction step by step, as the accumulators do. Only reductions long enough to
 /// overflow at all come here.
-void ModelArray::find_overflow(const ArrayRun& run, const OperandMatrix& activations,
+void ModelArray::find_overflow(const ArrayRun& run, Channels some, const OperandMatrix& activations,
                                uint64_t pixels) {
   const auto lanes = static_cast<std::size_t>(abi::lanes(run.mode));
-  const uint64_t channels = overflow_.happened ? overflow_.channel : run.shape.channels;
+  const uint64_t end = std::min(some.first + some.count,
+                                overflow_.happened ? overflow_.channel : run.shape.channels);
   const auto value = [&](int16_t element) -> int64_t {
     return unsigned_words(run.mode) ? static_cast<uint16_t>(element) : element;
   };
-  for (uint64_t k = 0; k < channels; ++k) {
+  for (uint64_t k = some.first; k < end; ++k) {
     const int16_t* w = run.weights.data + k * run.weights.stride;
     for (uint64_t p = 0; p < pixels; ++p) {
       const int16_t* a = activations.data + p * activations.stride;

@@ -23,10 +23,16 @@ class ModelArray : public ArrayBackend {
   static constexpr std::size_t kChunkPixels = 256;
 
  private:
-  void compute(const ArrayRun& run, const OperandMatrix& activations, uint64_t pixels);
-  void multiply(const ArrayRun& run, const int16_t* activations, std::size_t stride,
-                uint64_t pixels, std::size_t chunk, int shift, bool accumulate);
-  void find_overflow(const ArrayRun& run, const OperandMatrix& activations, uint64_t pixels);
+  struct Channels {
+    uint64_t first, count;
+  };
+
+  void compute(const ArrayRun& run, Channels channels, const OperandMatrix& activations,
+               uint64_t pixels);
+  void multiply(const ArrayRun& run, Channels channels, const int16_t* activations,
+                std::size_t stride, uint64_t pixels, std::size_t chunk, int shift, bool accumulate);
+  void find_overflow(const ArrayRun& run, Channels some, const OperandMatrix& activations,
+                     uint64_t pixels);
 
   GemmKernel kernel_;
   std::size_t chunk_pixels_;

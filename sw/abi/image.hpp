@@ -10,7 +10,7 @@
 namespace tessera::abi {
 
 constexpr uint32_t kImageMagic = 0x474D'4954;  ///< "TIMG"
-constexpr uint32_t kImageVersion = 3;
+constexpr uint32_t kImageVersion = 4;
 
 enum class Section : uint32_t {
   kProgram = 1,        ///< LayerProgram[]
@@ -63,15 +63,21 @@ struct IoTensor {
   uint32_t reserved;
 };
 
-/// Where a tensor lives: in the arena, in the array of input images, or of outputs.
-enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2 };
+/// Where a tensor lives: in DRAM in the arena, the array of input images or that of outputs; or all
+/// of it in the activation scratchpad of the one cluster.
+enum class TensorSpace : uint32_t { kArena = 0, kInput = 1, kOutput = 2, kActivations = 3 };
 
 /// One layer: convolution (or fully connected) with fused output path. Output rows are counted
 /// after pooling, and so are columns. The firmware cuts the layer into tiles of rows_per_tile x
 /// columns_per_tile x channels_per_tile. The first input row of the tile that starts at output row
 /// y0 is y0 * input_row_step - pad_top, and a tile of n rows needs (n - 1) * input_row_step +
 /// input_row_window rows; columns alike. In the activation scratchpad pixels are
-/// local_pixel_pitch apart, rows local_row_pitch.
+/// config.input_pixel_pitch apart, rows config.input_row_pitch.
+///
+/// Tiles of maps in DRAM come to one of two slots of activation_slot_bytes from
+/// activation_slot_offset on, and leave by the halves of the output scratchpad. Maps in
+/// TensorSpace::kActivations are read and written where they are, at the pitches of config; their
+/// offsets count from the start of the scratchpad.
 struct LayerProgram {
   uint32_t name;      ///< offset into kNames
   uint32_t inserted;  ///< 1: copies its input for what is fused to it; no layer of the network
@@ -92,10 +98,10 @@ struct LayerProgram {
   uint32_t input_row_window;
   uint32_t input_column_step;
   uint32_t input_column_window;
-  uint32_t pad_top;            ///< rows
-  uint32_t pad_left;           ///< columns
-  uint32_t local_pixel_pitch;  ///< bytes; input_pixel_bytes if pixels lie without gaps
-  uint32_t local_row_pitch;    ///< bytes
+  uint32_t pad_top;   ///< rows
+  uint32_t pad_left;  ///< columns
+  uint32_t activation_slot_offset;
+  uint32_t activation_slot_bytes;
 
   TensorSpace output_space;
   uint32_t output_offset;
@@ -107,11 +113,11 @@ struct LayerProgram {
   uint32_t residual_pixel_bytes;
   uint32_t residual_row_bytes;
 
-  uint32_t weight_offset;  ///< into kWeights
-  uint32_t weight_channel_bytes;
-  uint32_t parameter_offset;  ///< into kParameters
+  uint32_t weight_offset;         ///< into kWeights
+  uint32_t weight_channel_bytes;  ///< at all positions of a spread, if these have weights apart
+  uint32_t parameter_offset;      ///< into kParameters
 
-  uint32_t residual_slot_offset;  ///< of the residual tile in an activation slot (half)
+  uint32_t residual_slot_offset;  ///< of the residual tile in an activation slot
 
   ComputeConfig config;
 };

@@ -56,11 +56,10 @@ constexpr uint32_t kLocalParameters = 0x0300'0000;
 constexpr uint32_t kLocalRegionBytes = 0x0100'0000;
 
 /// A 3-D copy between DRAM and a scratchpad: z_count planes of y_count rows of x_bytes contiguous
-/// bytes. A load may frame each plane with zeros: every local row is pad_left + x_bytes + pad_right
-/// bytes, and pad_top rows before and pad_bottom rows after the y_count rows are zero.
+/// bytes.
 struct Transfer {
   uint32_t dram_address;
-  uint32_t local_address;  ///< of the first padded row
+  uint32_t local_address;
   uint32_t x_bytes;
   uint32_t y_count;
   uint32_t z_count;
@@ -68,10 +67,6 @@ struct Transfer {
   int32_t z_dram_stride;
   int32_t y_local_stride;
   int32_t z_local_stride;
-  uint16_t pad_left;  ///< bytes
-  uint16_t pad_right;
-  uint16_t pad_top;  ///< rows
-  uint16_t pad_bottom;
 };
 
 enum class PoolKind : uint8_t { kNone = 0, kMax = 1, kAverage = 2 };
@@ -79,19 +74,33 @@ enum class PoolKind : uint8_t { kNone = 0, kMax = 1, kAverage = 2 };
 /// What stays the same over the tiles of a layer.
 ///
 /// Operands. Activations are bit-packed in the activation (or output) scratchpad, pixel by pixel
-/// (NHWC): element e of a row starts at bit e * aw. The reduction of one output is segments_y *
-/// segments_x contiguous runs of segment_elements activations; run (j, i) of the convolution pixel
-/// (v, u) of a tile starts at
-///   activation_address + v * pixel_stride_y + u * pixel_stride_x + j * segment_stride_y
-///                      + i * segment_stride_x                                          (bytes).
-/// A run takes ceil(segment_elements / L) steps of L lanes; lanes past its end are zero in the
-/// weights and masked in the activations. The weights of a channel are the steps' operand words in
-/// that order, padded to 16 bytes (weight_stream_bytes); channel n of a run is at weight_address +
-/// n * weight_stream_bytes.
+/// (NHWC), pixels input_pixel_pitch and rows input_row_pitch bytes apart: element e of a row starts
+/// at bit e * aw. The reduction of one output is segments_y * segments_x contiguous runs of
+/// segment_elements activations; run (j, i) of the convolution pixel (v, u) of a tile starts at the
+/// pixel of
+///   row    input_row    + v * pixel_step_y + j * tap_step_y
+///   column input_column + u * pixel_step_x + i * tap_step_x
+/// of the input_rows by input_columns pixels that the scratchpad holds for the RUN. What lies
+/// above, below, left or right of these is zero and is not read: so a layer is padded. A run takes
+/// ceil(segment_elements / L) steps of L lanes; lanes past its end are zero in the weights and
+/// masked in the activations. The weights of a row of the array are the steps' operand words in
+/// that order, padded to 16 bytes (weight_stream_bytes); row n of a run is at weight_address + n *
+/// weight_stream_bytes. Slices have weights of another form.
 ///
 /// Slices. With slice_channels != 0 the channels of a RUN are cut into slices of that many (the
 /// last may have fewer); slice s reads its operands slice_stride * s bytes further on. So a
-/// convolution of groups reads the channels of its groups alone.
+/// convolution of groups reads the channels of its groups alone. A slice is whole groups of
+/// group_outputs channels, and a run of it the group_inputs elements of each; channels of a group
+/// multiply these alone. The weights of a channel are then, for each tap of the kernel, the
+/// group_inputs of its group, bit-packed without gaps and padded to 16 bytes; all positions of a
+/// spread share them, and channel n of a RUN has the n-th. The kernel has segments_y - (spread_y -
+/// 1) * pixel_step_y / spread_y rows of taps, and columns alike.
+///
+/// Spread. With spread_y * spread_x = S > 1 the rows of the array hold S outputs of each channel: a
+/// slice of n channels takes S * n rows, row p * n + k of it being channel k at position p of a
+/// block of spread_y by spread_x outputs (row by row). The convolution pixels of the RUN are these
+/// blocks, and v and u count them; outputs of a block that lie outside of the tile are dropped. The
+/// weights of a row are zero where only another position has a tap.
 ///
 /// Output path, for channel k: q = clamp(round((acc + bias) * multiplier * 2^-shift), low, high);
 /// with a residual r: q = clamp((q * own_multiplier + r * residual_multiplier + 2^(shift-1)) >>
@@ -114,13 +123,17 @@ struct ComputeConfig {
   uint32_t segment_elements;
   uint32_t segments_y;
   uint32_t segments_x;
-  uint32_t segment_stride_y;
-  uint32_t segment_stride_x;
-  uint32_t pixel_stride_y;
-  uint32_t pixel_stride_x;
+  uint32_t tap_step_y;  ///< input rows and columns from segment to segment
+  uint32_t tap_step_x;
+  uint32_t pixel_step_y;  ///< from convolution pixel (block, if spread) to convolution pixel
+  uint32_t pixel_step_x;
+  uint32_t input_pixel_pitch;  ///< bytes
+  uint32_t input_row_pitch;
   uint32_t slice_channels;  ///< output channels of a slice; 0: one slice
   uint32_t slice_stride;    ///< bytes
-  uint16_t pool_h;          ///< 1 without pooling
+  uint16_t group_outputs;   ///< of a group of the convolution; 0 without slices
+  uint16_t group_inputs;
+  uint16_t pool_h;  ///< 1 without pooling
   uint16_t pool_w;
   uint16_t pool_stride_y;
   uint16_t pool_stride_x;
@@ -139,23 +152,31 @@ struct ComputeConfig {
   int32_t pool_low;
   int32_t pool_high;
   uint16_t pool_multiplier;
-  uint16_t reserved;
+  uint8_t spread_y;  ///< outputs of a channel in the rows of the array, 1 or more; both 1 with a
+  uint8_t spread_x;  ///< pool, a residual or stochastic rounding
 };
 
 /// One tile of a layer: channel_count channels by y_count rows of x_count outputs (after pooling).
 struct ComputeRun {
-  uint32_t activation_address;  ///< of the first tap of the first convolution pixel
-  uint32_t weight_address;      ///< of the first channel's stream
+  uint32_t activation_address;  ///< of the first pixel of the first row held
+  uint32_t weight_address;      ///< of the first row's stream
   uint32_t parameter_address;   ///< of the first channel's ChannelParameters
   uint32_t output_address;      ///< of the first output's first channel
   uint32_t residual_address;    ///< of the first convolution pixel's first channel
   uint32_t channel_first;       ///< coordinates in the layer, for the rounding hash
   uint32_t channel_count;
-  uint32_t y_first;
-  uint32_t y_count;
-  uint32_t x_first;
-  uint32_t x_count;
+  uint16_t y_first;
+  uint16_t y_count;
+  uint16_t x_first;
+  uint16_t x_count;
+  int16_t input_row;  ///< of the first tap of the first convolution pixel, of those held; negative
+  int16_t input_column;  ///< in the padding
+  uint16_t input_rows;   ///< held in the scratchpad
+  uint16_t input_columns;
 };
+
+/// Most rows and columns of a map.
+constexpr uint32_t kMaxMapSize = 0x7FFF;
 
 /// Output-path parameters of a channel, as they lie in the parameter memory.
 struct ChannelParameters {
@@ -165,8 +186,8 @@ struct ChannelParameters {
   uint8_t reserved;
 };
 
-static_assert(sizeof(Transfer) == 11 * 4, "commands are whole words without gaps");
-static_assert(sizeof(ComputeConfig) == 28 * 4, "commands are whole words without gaps");
+static_assert(sizeof(Transfer) == 9 * 4, "commands are whole words without gaps");
+static_assert(sizeof(ComputeConfig) == 31 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ComputeRun) == 11 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ChannelParameters) == 8, "commands are whole words without gaps");
 
@@ -175,7 +196,7 @@ constexpr uint32_t words_of() {
   return static_cast<uint32_t>(sizeof(Payload) / 4);
 }
 
-/// Bytes of one channel's weights in the weight scratchpad.
+/// Bytes of the weights of one row of the array in the weight scratchpad.
 constexpr uint32_t weight_stream_bytes(uint32_t steps, uint32_t weight_word_bits) {
   return (steps * weight_word_bits + 127) / 128 * 16;
 }

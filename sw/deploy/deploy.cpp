@@ -6,6 +6,7 @@
 #include "abi/number_formats.hpp"
 #include "deploy/image.hpp"
 #include "deploy/placement.hpp"
+#include "deploy/residency.hpp"
 #include "graph/onnx_io.hpp"
 
 namespace tessera::deploy {
@@ -47,12 +48,51 @@ uint32_t checked_offset(size_t bytes, const std::string& what) {
   return static_cast<uint32_t>(bytes);
 }
 
+/// Mappings of all layers, with some maps on chip.
+struct Plan {
+  Residency residency;
+  std::vector<Mapping> mappings;
+  uint64_t cycles = 0;
+};
+
+Plan plan_with(Residency residency, const graph::IntegerNetwork& net,
+               const std::vector<FusedLayer>& layers, const chip::Chip& chip) {
+  Plan plan{std::move(residency), {}, 0};
+  for (const FusedLayer& layer : layers) {
+    plan.mappings.push_back(map_layer(layer, net, chip, plan.residency));
+    plan.cycles += plan.mappings.back().best.cycles;
+  }
+  return plan;
+}
+
+/// The share of the activation scratchpad for maps that stay with which the layers take the fewest
+/// cycles.
+Plan best_plan(const graph::IntegerNetwork& net, const std::vector<FusedLayer>& layers,
+               const chip::Chip& chip) {
+  constexpr uint32_t kShares = 8;
+  constexpr uint32_t kAlignment = 128;
+  Plan best = plan_with(no_residency(chip), net, layers, chip);
+  for (uint32_t share = 1; chip.npu.clusters == 1 && share < kShares; ++share) {
+    const uint32_t bytes =
+        chip.npu.scratchpads.activation_bytes / kShares * share / kAlignment * kAlignment;
+    Residency residency = keep_on_chip(net, layers, chip, bytes);
+    try {
+      Plan plan = plan_with(std::move(residency), net, layers, chip);
+      if (plan.cycles < best.cycles) best = std::move(plan);
+    } catch (const std::runtime_error&) {
+      break;  // a layer does not fit what is left, nor less
+    }
+  }
+  return best;
+}
+
 }  // namespace
 
 Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const DeployOptions& options) {
   graph::IntegerNetwork net = graph::lower(graph);
   const std::vector<FusedLayer> layers = fuse(net);
-  const Placement placement = place(net, layers);
+  const Plan plan = best_plan(net, layers, chip);
+  const Placement placement = place(net, layers, plan.residency);
 
   ImageContents contents;
   contents.network_name = net.name;
@@ -62,8 +102,9 @@ Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const Deplo
   contents.arena_bytes = placement.arena_bytes;
 
   Deployment result;
-  for (const FusedLayer& layer : layers) {
-    Mapping mapping = map_layer(layer, net, chip);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    const FusedLayer& layer = layers[i];
+    Mapping mapping = plan.mappings[i];
     abi::LayerProgram& p = mapping.program;
     const Place& in = placement.places[static_cast<size_t>(layer.input)];
     const Place& out = placement.places[static_cast<size_t>(layer.output)];

@@ -188,37 +188,52 @@ void Image::check_tensor(const abi::IoTensor& t, const char* role) const {
   }
 }
 
-/// Every byte of DRAM that the firmware reads or writes for a layer's tensors.
+/// Every byte that the firmware reads or writes for a layer's tensors. What lies on chip must be
+/// within the addresses of a scratchpad; whether it has so many the chip checks.
 void Image::check_places(const abi::LayerProgram& l) const {
   const abi::ComputeConfig& c = l.config;
-  const auto check = [&](const char* what, abi::TensorSpace space, uint64_t end) {
-    uint64_t size = header_.arena_bytes;
-    if (space == abi::TensorSpace::kInput || space == abi::TensorSpace::kOutput) {
+  struct Extent {
+    uint64_t rows, row_pitch, columns, pixel_pitch, pixel_bytes;
+    uint64_t end() const {
+      return (rows - 1) * row_pitch + (columns - 1) * pixel_pitch + pixel_bytes;
+    }
+  };
+  const auto check = [&](const char* what, abi::TensorSpace space, uint64_t offset,
+                         const Extent& in_dram, uint64_t row_pitch, uint64_t pixel_pitch) {
+    uint64_t size = 0;
+    Extent extent = in_dram;
+    if (space == abi::TensorSpace::kActivations) {
+      size = abi::kLocalRegionBytes;
+      extent.row_pitch = row_pitch;
+      extent.pixel_pitch = pixel_pitch;
+    } else if (space == abi::TensorSpace::kInput || space == abi::TensorSpace::kOutput) {
       const abi::IoTensor& io = space == abi::TensorSpace::kInput ? input() : output();
       size = uint64_t{io.row_bytes} * io.height;
-    } else if (space != abi::TensorSpace::kArena) {
-      size = 0;
+    } else if (space == abi::TensorSpace::kArena) {
+      size = header_.arena_bytes;
     }
-    if (end > size) {
+    if (extent.rows == 0 || extent.columns == 0 || offset + extent.end() > size) {
       fail(path_, "layer " + name(l.name) + ": its " + what + " lies beyond its memory");
     }
   };
   const uint64_t row_bytes = uint64_t{l.input_columns} * l.input_pixel_bytes;
   if (row_bytes > UINT32_MAX) fail(path_, "layer " + name(l.name) + ": its input is too wide");
-  check("input", l.input_space, l.input_offset + l.input_rows * row_bytes);
   const auto packed = [&](uint8_t bits) { return (uint64_t{l.channels} * bits + 7) / 8; };
-  check("output", l.output_space,
-        l.output_offset + (uint64_t{l.rows} - 1) * l.output_row_bytes +
-            (uint64_t{l.columns} - 1) * l.output_pixel_bytes + packed(c.output_bits));
+  check("input", l.input_space, l.input_offset,
+        {l.input_rows, row_bytes, l.input_columns, l.input_pixel_bytes, l.input_pixel_bytes},
+        c.input_row_pitch, c.input_pixel_pitch);
+  check("output", l.output_space, l.output_offset,
+        {l.rows, l.output_row_bytes, l.columns, l.output_pixel_bytes, packed(c.output_bits)},
+        c.output_row_pitch, c.output_pixel_pitch);
   if (c.residual_bits == 0) return;
   if (l.residual_pixel_bytes == 0 || l.residual_row_bytes < l.residual_pixel_bytes) {
     fail(path_, "layer " + name(l.name) + ": its residual has no size");
   }
-  const uint64_t rows = (uint64_t{l.rows} - 1) * c.pool_stride_y + c.pool_h;
-  const uint64_t columns = (uint64_t{l.columns} - 1) * c.pool_stride_x + c.pool_w;
-  check("residual", l.residual_space,
-        l.residual_offset + (rows - 1) * l.residual_row_bytes +
-            (columns - 1) * l.residual_pixel_bytes + packed(c.residual_bits));
+  check("residual", l.residual_space, l.residual_offset,
+        {(uint64_t{l.rows} - 1) * c.pool_stride_y + c.pool_h, l.residual_row_bytes,
+         (uint64_t{l.columns} - 1) * c.pool_stride_x + c.pool_w, l.residual_pixel_bytes,
+         packed(c.residual_bits)},
+        c.residual_row_pitch, c.residual_pixel_pitch);
 }
 
 void Image::require_chip(uint32_t fingerprint, const std::string& wanted) const {

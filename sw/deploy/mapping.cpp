@@ -1,36 +1,56 @@
 #include "deploy/mapping.hpp"
 
 #include <algorithm>
-#include <optional>
+#include <map>
 #include <stdexcept>
+#include <tuple>
 
 #include "abi/number_formats.hpp"
 #include "chip/array_timing.hpp"
+#include "deploy/tile_costs.hpp"
 
 namespace tessera::deploy {
 namespace {
 
-double dram_bytes_per_cycle(const chip::Chip& chip) {
-  return chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz * chip.dram.channels;
+/// How the rows of the array are filled.
+struct Rows {
+  uint32_t slice_outputs = 0;  ///< channels of a slice of a grouped convolution; 0: one slice
+  uint32_t slice_inputs = 0;
+  uint32_t spread_y = 1;  ///< outputs of a channel
+  uint32_t spread_x = 1;
+
+  uint32_t positions() const { return spread_y * spread_x; }
+};
+
+constexpr uint32_t span(uint32_t count, uint32_t step, uint32_t window) {
+  return (count - 1) * step + window;
 }
 
-/// Slices of a grouped convolution: how many groups one takes.
-struct Slicing {
-  uint32_t outputs = 0;  ///< channels; 0: none
-  uint32_t inputs = 0;
-};
+/// Fewer cycles, or as many in fewer of which the array works.
+bool better(const Candidate& a, const Candidate& b) {
+  return std::tie(a.cycles, a.compute_cycles) < std::tie(b.cycles, b.compute_cycles);
+}
 
 class Mapper {
  public:
   Mapper(const FusedLayer& layer, const graph::IntegerNetwork& net, const chip::Chip& chip,
-         const Slicing& slicing)
+         const Residency& residency, const Rows& rows)
       : layer_(layer),
         conv_(layer.convolution),
+        window_(conv_.window),
         chip_(chip),
-        slicing_(slicing),
+        residency_(residency),
+        rows_(rows),
         in_(net.tensors[static_cast<size_t>(layer.input)]),
-        out_(net.tensors[static_cast<size_t>(layer.output)]) {
-    if (layer.residual >= 0) residual_ = net.tensors[static_cast<size_t>(layer.residual)];
+        out_(net.tensors[static_cast<size_t>(layer.output)]),
+        resident_in_(residency.of(layer.input)),
+        resident_out_(residency.of(layer.output)) {
+    if (layer.residual >= 0) {
+      residual_ = net.tensors[static_cast<size_t>(layer.residual)];
+      resident_residual_ = residency.of(layer.residual);
+    }
+    if (layer.pool) pool_ = layer.pool->window;
+    join_rows();
   }
 
   Mapping run() {
@@ -47,8 +67,34 @@ class Mapper {
                              what);
   }
 
+  /// Rows of a kernel as wide as the map follow each other in memory: the map is then one row, and
+  /// so is the kernel.
+  void join_rows() {
+    graph::Window& w = window_;
+    const bool dense = !resident_in_ || resident_in_->pixel_pitch == dense_pitch();
+    if (conv_.groups != 1 || layer_.pool || w.kernel_w != in_.width ||
+        w.pad_left + w.pad_right != 0 || w.dilation_h != 1 || w.dilation_w != 1 ||
+        w.kernel_h == 1 || rows_.positions() > 1 || !dense ||
+        in_.height * in_.width > abi::kMaxMapSize) {
+      return;
+    }
+    const int64_t width = in_.width;
+    w.kernel_w *= w.kernel_h;
+    w.stride_w = w.stride_h * width;
+    w.pad_left = w.pad_top * width;
+    w.pad_right = w.pad_bottom * width;
+    w.kernel_h = w.stride_h = 1;
+    w.pad_top = w.pad_bottom = 0;
+    in_.width *= in_.height;
+    in_.height = 1;
+    out_.width = out_.height;
+    out_.height = 1;
+  }
+
+  uint32_t dense_pitch() const { return pixel_bytes(in_.channels, in_.bits); }
+
   void set_shape() {
-    const graph::Window& w = conv_.window;
+    const graph::Window& w = window_;
     abi::LayerProgram& p = mapping_.program;
     p.rows = static_cast<uint32_t>(out_.height);
     p.columns = static_cast<uint32_t>(out_.width);
@@ -60,43 +106,50 @@ class Mapper {
     conv_width_ = (in_.width + w.pad_left + w.pad_right - span_w) / w.stride_w + 1;
     const int64_t taps = w.kernel_h * w.kernel_w * in_.channels / conv_.groups;
     mapping_.macs = static_cast<uint64_t>(conv_height * conv_width_ * taps) * p.channels;
-    if (layer_.pool) pool_ = layer_.pool->window;
+    const int64_t sizes[] = {in_.height + w.pad_top + w.pad_bottom,
+                             in_.width + w.pad_left + w.pad_right, conv_height, conv_width_};
+    if (*std::max_element(std::begin(sizes), std::end(sizes)) > abi::kMaxMapSize) {
+      fail("a map of more than " + std::to_string(abi::kMaxMapSize) + " rows or columns");
+    }
 
     p.input_rows = static_cast<uint32_t>(in_.height);
     p.input_columns = static_cast<uint32_t>(in_.width);
-    p.input_pixel_bytes = pixel_bytes(in_.channels, in_.bits);
+    p.input_pixel_bytes = dense_pitch();
     p.input_row_step = static_cast<uint32_t>(w.stride_h * pool_.stride_h);
     p.input_row_window = static_cast<uint32_t>((pool_.kernel_h - 1) * w.stride_h + span_h);
     p.input_column_step = static_cast<uint32_t>(w.stride_w * pool_.stride_w);
     p.input_column_window = static_cast<uint32_t>((pool_.kernel_w - 1) * w.stride_w + span_w);
     p.pad_top = static_cast<uint32_t>(w.pad_top);
     p.pad_left = static_cast<uint32_t>(w.pad_left);
-    p.local_pixel_pitch = p.input_pixel_bytes;
-    const int64_t most_padding = std::max(w.pad_left, w.pad_right) * p.input_pixel_bytes;
-    if (most_padding > 0xFFFF || w.pad_top > 0xFFFF || w.pad_bottom > 0xFFFF) {
-      fail("its padding exceeds 65,535 bytes a row");
-    }
+    p.activation_slot_offset = residency_.slot_offset;
+    p.activation_slot_bytes = residency_.slot_bytes;
+    p.config.input_pixel_pitch = resident_in_ ? resident_in_->pixel_pitch : p.input_pixel_bytes;
   }
 
   void set_segments() {
-    const graph::Window& w = conv_.window;
+    const graph::Window& w = window_;
     abi::LayerProgram& p = mapping_.program;
     abi::ComputeConfig& c = p.config;
     Segments& s = mapping_.segments;
-    s = {static_cast<uint32_t>(w.kernel_h), static_cast<uint32_t>(w.kernel_w)};
-    s.slice_outputs = slicing_.outputs;
-    s.slice_inputs = slicing_.inputs;
+    s = {};
+    s.count_y =
+        span(rows_.spread_y, static_cast<uint32_t>(w.stride_h), static_cast<uint32_t>(w.kernel_h));
+    s.count_x =
+        span(rows_.spread_x, static_cast<uint32_t>(w.stride_w), static_cast<uint32_t>(w.kernel_w));
+    s.kernel_w = static_cast<uint32_t>(w.kernel_w);
+    s.spread_y = rows_.spread_y;
+    s.spread_x = rows_.spread_x;
+    s.stride_y = static_cast<uint32_t>(w.stride_h);
+    s.stride_x = static_cast<uint32_t>(w.stride_w);
+    s.slice_outputs = rows_.slice_outputs;
     s.pixel_elements =
-        slicing_.outputs != 0 ? slicing_.inputs : pixel_elements(in_.channels, in_.bits);
+        rows_.slice_outputs != 0 ? rows_.slice_inputs : pixel_elements(in_.channels, in_.bits);
     s.elements = s.pixel_elements;
-    // Neighbouring taps of a row are contiguous; so are whole rows if the kernel spans the tile.
-    if (w.dilation_w == 1 && slicing_.outputs == 0) {
+    // Neighbouring taps of a row are contiguous.
+    if (w.dilation_w == 1 && rows_.slice_outputs == 0 &&
+        c.input_pixel_pitch == p.input_pixel_bytes) {
+      s.elements *= s.count_x;
       s.count_x = 1;
-      s.elements *= static_cast<uint32_t>(w.kernel_w);
-      if (p.columns == 1 && pool_.kernel_w == 1 && w.dilation_h == 1) {
-        s.count_y = 1;
-        s.elements *= static_cast<uint32_t>(w.kernel_h);
-      }
     }
     mapping_.lanes = abi::lanes(in_.bits, conv_.weight_bits);
 
@@ -107,12 +160,22 @@ class Mapper {
     c.segment_elements = s.elements;
     c.segments_y = s.count_y;
     c.segments_x = s.count_x;
-    c.slice_channels = slicing_.outputs;
-    c.slice_stride = slicing_.inputs * static_cast<uint32_t>(in_.bits) / 8;
+    c.tap_step_y = static_cast<uint32_t>(w.dilation_h);
+    c.tap_step_x = static_cast<uint32_t>(w.dilation_w);
+    c.pixel_step_y = static_cast<uint32_t>(w.stride_h) * rows_.spread_y;
+    c.pixel_step_x = static_cast<uint32_t>(w.stride_w) * rows_.spread_x;
+    c.slice_channels = rows_.slice_outputs;
+    c.slice_stride = rows_.slice_inputs * static_cast<uint32_t>(in_.bits) / 8;
+    c.spread_y = static_cast<uint8_t>(rows_.spread_y);
+    c.spread_x = static_cast<uint8_t>(rows_.spread_x);
     mapping_.steps = chip::reduction_steps(c);
-    p.weight_channel_bytes =
-        abi::weight_stream_bytes(static_cast<uint32_t>(mapping_.steps),
-                                 static_cast<uint32_t>(mapping_.lanes * conv_.weight_bits));
+    if (rows_.slice_outputs != 0) {
+      c.group_outputs =
+          static_cast<uint16_t>(conv_.bias.size() / static_cast<size_t>(conv_.groups));
+      c.group_inputs = static_cast<uint16_t>(in_.channels / conv_.groups);
+    }
+    const chip::WeightStreams weights = chip::weight_streams(c);
+    p.weight_channel_bytes = static_cast<uint32_t>(weights.per_channel * weights.pitch);
   }
 
   void set_output_path() {
@@ -148,32 +211,37 @@ class Mapper {
     }
   }
 
-  /// Input columns that `columns` outputs need, padding included.
-  uint64_t input_columns(uint32_t columns) const {
-    const abi::LayerProgram& p = mapping_.program;
-    return (columns - 1) * uint64_t{p.input_column_step} + p.input_column_window;
-  }
+  /// Rows and columns of the input that the scratchpad holds for a tile, at most.
   uint64_t input_rows(uint32_t rows) const {
     const abi::LayerProgram& p = mapping_.program;
-    return (rows - 1) * uint64_t{p.input_row_step} + p.input_row_window;
+    return std::min<uint64_t>(span(rows, p.input_row_step, p.input_row_window), p.input_rows);
+  }
+  uint64_t input_columns(uint32_t columns) const {
+    const abi::LayerProgram& p = mapping_.program;
+    return std::min<uint64_t>(span(columns, p.input_column_step, p.input_column_window),
+                              p.input_columns);
   }
   uint64_t input_tile_bytes(uint32_t rows, uint32_t columns) const {
-    return input_rows(rows) * input_columns(columns) * mapping_.program.local_pixel_pitch;
+    if (resident_in_) return 0;
+    return input_rows(rows) * input_columns(columns) * mapping_.program.config.input_pixel_pitch;
+  }
+  uint64_t residual_tile_pixels(uint32_t rows, uint32_t columns) const {
+    return uint64_t{span(rows, static_cast<uint32_t>(pool_.stride_h),
+                         static_cast<uint32_t>(pool_.kernel_h))} *
+           span(columns, static_cast<uint32_t>(pool_.stride_w),
+                static_cast<uint32_t>(pool_.kernel_w));
   }
   uint64_t residual_tile_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
-    if (!residual_) return 0;
-    const auto span = [](uint32_t outputs, int64_t stride, int64_t kernel) {
-      return (outputs - 1) * static_cast<uint64_t>(stride) + static_cast<uint64_t>(kernel);
-    };
-    return span(rows, pool_.stride_h, pool_.kernel_h) *
-           span(columns, pool_.stride_w, pool_.kernel_w) * pixel_bytes(channels, residual_->bits);
+    if (!residual_ || resident_residual_) return 0;
+    return residual_tile_pixels(rows, columns) * pixel_bytes(channels, residual_->bits);
   }
   uint64_t activation_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
     const uint64_t input = input_tile_bytes(rows, columns);
-    return residual_ ? (input + 63) / 64 * 64 + residual_tile_bytes(rows, columns, channels)
-                     : input;
+    const uint64_t residual = residual_tile_bytes(rows, columns, channels);
+    return residual != 0 ? (input + 63) / 64 * 64 + residual : input;
   }
   uint64_t output_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    if (resident_out_) return 0;
     return uint64_t{rows} * columns * pixel_bytes(channels, out_.bits);
   }
   uint64_t weight_bytes(uint32_t channels) const {
@@ -182,7 +250,7 @@ class Mapper {
 
   bool maps_fit(uint32_t rows, uint32_t columns, uint32_t channels) const {
     const chip::Scratchpads& s = chip_.npu.scratchpads;
-    return activation_bytes(rows, columns, channels) <= s.activation_bytes / 2 &&
+    return activation_bytes(rows, columns, channels) <= residency_.slot_bytes &&
            output_bytes(rows, columns, channels) <= s.output_bytes / 2;
   }
   bool weights_fit(uint32_t channels) const {
@@ -200,7 +268,7 @@ class Mapper {
              std::to_string(need - have) + " bytes short");
       }
     };
-    check("activation", activation_bytes(1, 1, channels), s.activation_bytes / 2);
+    check("activation", activation_bytes(1, 1, channels), residency_.slot_bytes);
     check("output", output_bytes(1, 1, channels), s.output_bytes / 2);
     check("weight", weight_bytes(channels), s.weight_bytes / 2);
     check("parameter", channels * sizeof(abi::ChannelParameters), s.parameter_bytes / 2);
@@ -215,7 +283,8 @@ class Mapper {
   /// The fewest channels of a tile: those that fill the rows, or fewer where memory is short.
   uint32_t channel_unit() const {
     const uint32_t channels = mapping_.program.channels;
-    if (slicing_.outputs != 0) return slicing_.outputs;
+    if (rows_.slice_outputs != 0) return rows_.slice_outputs;
+    if (rows_.positions() > 1) return channels;
     uint32_t unit = std::min(std::max(chip_.npu.rows, 4U), channels);
     const auto halves = [&] { return unit % 2 == 0 && whole_bytes(unit / 2); };
     while (!weights_fit(unit) && halves()) unit /= 2;
@@ -245,110 +314,89 @@ class Mapper {
   }
 
   void consider(const Candidate& candidate) {
-    const bool first = mapping_.best.rows == 0;
-    if (first || candidate.cycles < mapping_.best.cycles) {
-      if (!first) mapping_.second = mapping_.best;
+    if (mapping_.best.rows == 0) {
       mapping_.best = candidate;
-    } else if (candidate.cycles > mapping_.best.cycles &&
-               (!mapping_.second || candidate.cycles < mapping_.second->cycles)) {
-      mapping_.second = candidate;
+      return;
+    }
+    Candidate other = candidate;
+    if (better(other, mapping_.best)) std::swap(other, mapping_.best);
+    if (other.cycles > mapping_.best.cycles &&
+        (!mapping_.second || better(other, *mapping_.second))) {
+      mapping_.second = other;
     }
   }
 
-  void set_strides(uint32_t columns) {
-    const graph::Window& w = conv_.window;
-    abi::LayerProgram& p = mapping_.program;
-    abi::ComputeConfig& c = p.config;
-    p.local_row_pitch = static_cast<uint32_t>(input_columns(columns)) * p.local_pixel_pitch;
-    c.segment_stride_y = static_cast<uint32_t>(w.dilation_h) * p.local_row_pitch;
-    c.segment_stride_x = static_cast<uint32_t>(w.dilation_w) * p.local_pixel_pitch;
-    c.pixel_stride_y = static_cast<uint32_t>(w.stride_h) * p.local_row_pitch;
-    c.pixel_stride_x = static_cast<uint32_t>(w.stride_w) * p.local_pixel_pitch;
+  void set_row_pitch(uint32_t columns) {
+    abi::ComputeConfig& c = mapping_.program.config;
+    c.input_row_pitch = resident_in_
+                            ? resident_in_->row_pitch
+                            : static_cast<uint32_t>(input_columns(columns)) * c.input_pixel_pitch;
   }
 
-  /// Cycles that the banks need for a full group of pixels.
-  uint64_t bank_cycles(uint32_t columns) {
-    set_strides(columns);
+  /// Cycles that the banks need for the first group of pixels of a tile, away from the padding.
+  uint64_t bank_cycles(uint32_t rows, uint32_t columns) const {
+    const abi::LayerProgram& p = mapping_.program;
+    const uint32_t blocks = (columns - 1) / rows_.spread_x + 1;
+    const uint32_t enough = ((chip_.npu.columns - 1) / blocks + 1) * rows_.spread_y;
     abi::ComputeRun run = {};
-    run.x_count = std::min(columns, chip_.npu.columns);
-    run.y_count = 1;
-    return chip::bank_demand(mapping_.program.config, run, chip_.npu.columns,
-                             chip_.npu.scratchpads.banks)
-        .cycles.front();
+    run.channel_count = std::max(1U, rows_.slice_outputs);
+    run.x_count = static_cast<uint16_t>(columns);
+    run.y_count = static_cast<uint16_t>(std::min(rows, enough));
+    run.input_rows = run.input_columns = abi::kMaxMapSize;
+    const auto known = bank_cycles_.find({run.y_count, run.x_count});
+    if (known != bank_cycles_.end()) return known->second;
+    const chip::RunShape shape = chip::run_shape(p.config, run, chip_.npu.rows, chip_.npu.columns);
+    const uint64_t cycles =
+        chip::bank_demand(p.config, run, shape, chip_.npu.scratchpads.banks).cycles.front();
+    bank_cycles_[{run.y_count, run.x_count}] = cycles;
+    return cycles;
   }
 
   /// A slice reads few bytes of each pixel: where pixels lie a multiple of the banks apart, all
-  /// columns ask the same bank. Then pixels are moved apart by a line.
+  /// columns ask the same bank. Then pixels are moved apart by some lines.
   void spread_over_banks(uint32_t columns, uint32_t unit) {
-    abi::LayerProgram& p = mapping_.program;
-    bank_steps_ = bank_cycles(columns);
-    if (slicing_.outputs == 0 ||
-        bank_steps_ <= std::max<uint64_t>(mapping_.steps, chip_.npu.columns)) {
-      return;
+    set_row_pitch(columns);
+    if (rows_.slice_outputs == 0 || resident_in_) return;
+    const abi::LayerProgram& p = mapping_.program;
+    uint32_t& pitch = mapping_.program.config.input_pixel_pitch;
+    uint32_t best = pitch;
+    uint64_t fewest = bank_cycles(p.rows, columns);
+    constexpr uint32_t kMostGap = 4;
+    const uint32_t lines = round_up(pitch, chip::kBankLineBytes) / chip::kBankLineBytes;
+    for (uint32_t gap = 0; gap <= kMostGap; ++gap) {
+      if (fewest <= std::max<uint64_t>(mapping_.steps, chip_.npu.columns)) break;
+      pitch = (lines + gap) * chip::kBankLineBytes;
+      set_row_pitch(columns);
+      bank_cycles_.clear();
+      const uint64_t cycles = bank_cycles(p.rows, columns);
+      if (cycles >= fewest || !maps_fit(1, columns, unit)) continue;
+      fewest = cycles;
+      best = pitch;
     }
-    const uint32_t dense = p.local_pixel_pitch;
-    p.local_pixel_pitch = round_up(dense, chip::kBankLineBytes) + chip::kBankLineBytes;
-    if (p.local_pixel_pitch / chip::kBankLineBytes % 2 == 0) {
-      p.local_pixel_pitch -= chip::kBankLineBytes;
-    }
-    const uint64_t spread = bank_cycles(columns);
-    if (p.local_pixel_pitch != dense && spread < bank_steps_ && maps_fit(1, columns, unit)) {
-      bank_steps_ = spread;
-      return;
-    }
-    p.local_pixel_pitch = dense;
+    pitch = best;
+    set_row_pitch(columns);
+    bank_cycles_.clear();
   }
 
-  /// Sizes of the tiles along a dimension: all but the last, and the last.
-  struct Cut {
-    Cut(uint32_t whole, uint32_t tile) : size{tile, whole}, count{(whole - 1) / tile, 1} {
-      size[1] = whole - static_cast<uint32_t>(count[0]) * tile;
-    }
-    uint64_t tiles() const { return count[0] + count[1]; }
-    int kind(uint64_t tile) const { return tile < count[0] ? 0 : 1; }
-    uint32_t size[2];
-    uint64_t count[2];
-  };
-
-  /// Cycles of the RUN of a tile: slices follow each other.
+  /// Cycles of the RUN of a tile.
   uint64_t run_cycles(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    abi::ComputeRun run = {};
+    run.channel_count = channels;
+    const chip::ArrayRuns parts = chip::array_runs(mapping_.program.config, run, chip_.npu.rows);
     chip::RunShape shape;
     shape.rows = chip_.npu.rows;
     shape.columns = chip_.npu.columns;
-    shape.steps = std::max(mapping_.steps, slicing_.outputs != 0 ? bank_steps_ : 0);
-    shape.pixels =
-        uint64_t{rows} * columns * static_cast<uint64_t>(pool_.kernel_h * pool_.kernel_w);
-    shape.channels = slicing_.outputs != 0 ? slicing_.outputs : channels;
-    return channels / shape.channels * chip::run_cycles(shape).total;
+    shape.steps =
+        std::max(mapping_.steps, rows_.slice_outputs != 0 ? bank_cycles(rows, columns) : 0);
+    shape.pixels = uint64_t{(rows - 1) / rows_.spread_y + 1} *
+                   ((columns - 1) / rows_.spread_x + 1) *
+                   static_cast<uint64_t>(pool_.kernel_h * pool_.kernel_w);
+    shape.channels = uint64_t{parts.channels} * rows_.positions();
+    return parts.count * chip::run_cycles(shape).total;
   }
 
-  /// Bytes of a tile, and the cycles in which one engine moves them.
-  struct Traffic {
-    uint64_t bytes = 0;
-    uint64_t cycles = 0;
-
-    Traffic& operator+=(const Traffic& other) {
-      bytes += other.bytes;
-      cycles += other.cycles;
-      return *this;
-    }
-    friend Traffic operator*(uint64_t times, const Traffic& one) {
-      return {times * one.bytes, times * one.cycles};
-    }
-  };
-
-  /// What the tiles of a size cost; indices: 0 all but the last, 1 the last along rows, columns,
-  /// channels.
-  struct Costs {
-    Traffic weights[2];
-    Traffic input[2][2];
-    Traffic residual[2][2][2];
-    Traffic output[2][2][2];
-    uint64_t compute[2][2][2];
-  };
-
-  Costs costs_of(const Cut& rows, const Cut& columns, const Cut& channels) const {
-    Costs costs;
+  TileCosts costs_of(const Cut& rows, const Cut& columns, const Cut& channels) const {
+    TileCosts costs;
     for (int k = 0; k < 2; ++k) costs.weights[k] = weight_traffic(channels.size[k]);
     for (int y = 0; y < 2; ++y) {
       for (int x = 0; x < 2; ++x) {
@@ -364,22 +412,6 @@ class Mapper {
     return costs;
   }
 
-  /// Ends of the last two steps of each engine; the slots of step n are free when step n - 2 is
-  /// done.
-  struct Pipeline {
-    void step(uint64_t load_cycles, uint64_t compute_cycles, uint64_t store_cycles) {
-      const uint64_t loaded = std::max(load[1], compute[0]) + load_cycles;
-      const uint64_t computed = std::max({compute[1], loaded, store[0]}) + compute_cycles;
-      const uint64_t stored = std::max(store[1], computed) + store_cycles;
-      load[1] = loaded;
-      compute[0] = compute[1];
-      compute[1] = computed;
-      store[0] = store[1];
-      store[1] = stored;
-    }
-    uint64_t load[2] = {0, 0}, compute[2] = {0, 0}, store[2] = {0, 0};
-  };
-
   /// The first cluster's share of a candidate, tile by tile.
   Candidate evaluate(uint32_t rows, uint32_t columns, uint32_t channels,
                      bool channels_outer) const {
@@ -389,20 +421,22 @@ class Mapper {
     c.columns = columns;
     c.channels = channels;
     c.channels_outer = channels_outer;
-    c.slice_channels = slicing_.outputs;
+    c.slice_channels = rows_.slice_outputs;
+    c.spread_y = rows_.spread_y;
+    c.spread_x = rows_.spread_x;
     const Cut row_cut(p.rows, rows);
     const Cut column_cut(p.columns, columns);
     const Cut channel_cut(p.channels, channels);
-    const Costs costs = costs_of(row_cut, column_cut, channel_cut);
+    const TileCosts costs = costs_of(row_cut, column_cut, channel_cut);
     const uint64_t maps = row_cut.tiles() * column_cut.tiles();
     const uint64_t tiles = maps * channel_cut.tiles();
     const uint64_t clusters = chip_.npu.clusters;
     const uint64_t share = (tiles + clusters - 1) / clusters;
-    c.host_cycles = tiles * kHostCyclesPerStep;
 
     Pipeline pipeline;
     Traffic loads;
     Traffic stores;
+    uint64_t commands = 0;
     uint64_t map_in_slot = maps;
     uint64_t channel_in_slot = channel_cut.tiles();
     for (uint64_t i = 0; i < share; ++i) {
@@ -412,19 +446,26 @@ class Mapper {
       const int x = column_cut.kind(map % column_cut.tiles());
       const int k = channel_cut.kind(channel);
       // A tile that is still in its slot is not loaded again; the residual shares the map's.
+      const bool new_weights = channel != channel_in_slot;
+      const bool new_residual =
+          residual_ && !resident_residual_ && (map != map_in_slot || new_weights);
+      const bool new_map = !resident_in_ && (map != map_in_slot || new_residual);
       Traffic load;
-      if (channel != channel_in_slot) load += costs.weights[k];
-      if (map != map_in_slot || (residual_ && channel != channel_in_slot)) {
-        load += costs.input[y][x];
-        load += costs.residual[y][x][k];
-      }
+      if (new_weights) load += costs.weights[k];
+      if (new_map) load += costs.input[y][x];
+      if (new_residual) load += costs.residual[y][x][k];
       map_in_slot = map;
       channel_in_slot = channel;
       loads += load;
       stores += costs.output[y][x][k];
       c.compute_cycles += costs.compute[y][x][k];
       pipeline.step(load.cycles, costs.compute[y][x][k], costs.output[y][x][k].cycles);
+      commands += 1U + (new_weights ? 2U : 0U) + (new_map ? 1U : 0U) + (new_residual ? 1U : 0U) +
+                  (resident_out_ ? 0U : 1U);
     }
+    // A configuration has about as many words as two other commands.
+    c.host_cycles =
+        (commands * tiles / share + 2 * std::min(tiles, clusters)) * kHostCyclesPerCommand;
     c.traffic_bytes = (loads.bytes + stores.bytes) * tiles / share;
     // Reads and writes have channels of their own on the NoC, and share the DRAM.
     const auto dram =
@@ -440,89 +481,151 @@ class Mapper {
     return traffic;
   }
   Traffic input_traffic(uint32_t rows, uint32_t columns) const {
+    if (resident_in_) return {};
     const abi::LayerProgram& p = mapping_.program;
     const uint64_t pixels = input_columns(columns);
-    if (p.local_pixel_pitch == p.input_pixel_bytes) {
+    if (p.config.input_pixel_pitch == p.input_pixel_bytes) {
       return traffic_of(chip_, input_rows(rows), pixels * p.input_pixel_bytes);
     }
     return traffic_of(chip_, input_rows(rows) * pixels, p.input_pixel_bytes);
   }
   Traffic residual_traffic(uint32_t rows, uint32_t columns, uint32_t channels) const {
-    if (!residual_) return {};
-    const uint64_t pixel = pixel_bytes(channels, residual_->bits);
-    return traffic_of(chip_, residual_tile_bytes(rows, columns, channels) / pixel, pixel);
+    if (!residual_ || resident_residual_) return {};
+    return traffic_of(chip_, residual_tile_pixels(rows, columns),
+                      pixel_bytes(channels, residual_->bits));
   }
   Traffic output_traffic(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    if (resident_out_) return {};
     return traffic_of(chip_, uint64_t{rows} * columns, pixel_bytes(channels, out_.bits));
-  }
-
-  /// Pieces of contiguous bytes go as bursts; one takes its beats, or a share of the way to the
-  /// DRAM and back that the outstanding ones do not hide.
-  static Traffic traffic_of(const chip::Chip& chip, uint64_t pieces, uint64_t bytes) {
-    const uint64_t burst = std::min<uint64_t>(bytes, chip.dma.burst_bytes);
-    const uint64_t beats = (burst + chip.noc.width_bytes - 1) / chip.noc.width_bytes;
-    const auto dram = static_cast<uint64_t>(chip.dram.t_cas_ns * chip.clock_mhz / 1000.0);
-    const uint64_t way = 2 * chip.noc.latency_cycles + dram + beats;
-    const uint64_t gap = (way + chip.dma.outstanding - 1) / chip.dma.outstanding;
-    const uint64_t bursts = (bytes + chip.dma.burst_bytes - 1) / chip.dma.burst_bytes;
-    return {pieces * bytes, pieces * bursts * std::max(beats, gap)};
   }
 
   void apply(const Candidate& best) {
     abi::LayerProgram& p = mapping_.program;
-    set_strides(best.columns);
+    abi::ComputeConfig& c = p.config;
+    set_row_pitch(best.columns);
     p.rows_per_tile = best.rows;
     p.columns_per_tile = best.columns;
     p.channels_per_tile = best.channels;
     p.channels_outer = best.channels_outer ? 1 : 0;
     p.residual_slot_offset =
         round_up(static_cast<uint32_t>(input_tile_bytes(best.rows, best.columns)), 64);
-    p.config.output_pixel_pitch = pixel_bytes(best.channels, out_.bits);
-    p.config.output_row_pitch = p.config.output_pixel_pitch * best.columns;
-    if (residual_) {
-      p.config.residual_pixel_pitch = pixel_bytes(best.channels, residual_->bits);
-      p.config.residual_row_pitch = p.config.residual_pixel_pitch *
-                                    ((best.columns - 1) * p.config.pool_stride_x + p.config.pool_w);
+    c.output_pixel_pitch =
+        resident_out_ ? resident_out_->pixel_pitch : pixel_bytes(best.channels, out_.bits);
+    c.output_row_pitch =
+        resident_out_ ? resident_out_->row_pitch : c.output_pixel_pitch * best.columns;
+    if (resident_residual_) {
+      c.residual_pixel_pitch = resident_residual_->pixel_pitch;
+      c.residual_row_pitch = resident_residual_->row_pitch;
+    } else if (residual_) {
+      c.residual_pixel_pitch = pixel_bytes(best.channels, residual_->bits);
+      c.residual_row_pitch = c.residual_pixel_pitch * span(best.columns, c.pool_stride_x, c.pool_w);
     }
   }
 
   const FusedLayer& layer_;
   const graph::IntegerLayer& conv_;
+  graph::Window window_;
   const chip::Chip& chip_;
-  const Slicing slicing_;
+  const Residency& residency_;
+  const Rows rows_;
   graph::IntegerTensor in_, out_;
   std::optional<graph::IntegerTensor> residual_;
+  const std::optional<ResidentMap>&resident_in_, &resident_out_;
+  std::optional<ResidentMap> resident_residual_;
   graph::Window pool_;
   int64_t conv_width_ = 0;
-  uint64_t bank_steps_ = 0;  ///< cycles that the banks need for a group of pixels
+  /// By rows and columns of a tile.
+  mutable std::map<std::pair<uint32_t, uint32_t>, uint64_t> bank_cycles_;
   Mapping mapping_;
 };
 
-/// As many groups as fill the array's rows, all slices alike and at whole bytes; none if that is
-/// one slice or cannot be.
-Slicing slicing_of(const FusedLayer& layer, const graph::IntegerNetwork& net,
-                   const chip::Chip& chip) {
+/// Whether a slice of `groups` groups begins at whole bytes of all maps, and all slices are alike.
+bool can_slice(const FusedLayer& layer, const graph::IntegerNetwork& net, uint32_t groups) {
   const graph::IntegerLayer& conv = layer.convolution;
-  const auto groups = static_cast<uint32_t>(conv.groups);
-  if (groups == 1) return {};
+  const auto all = static_cast<uint32_t>(conv.groups);
   const graph::IntegerTensor& in = net.tensors[static_cast<size_t>(layer.input)];
   const graph::IntegerTensor& out = net.tensors[static_cast<size_t>(layer.output)];
-  const auto inputs = static_cast<uint32_t>(in.channels) / groups;
-  const uint32_t outputs = static_cast<uint32_t>(conv.bias.size()) / groups;
+  const uint32_t inputs = groups * static_cast<uint32_t>(in.channels) / all;
+  const uint32_t outputs = groups * static_cast<uint32_t>(conv.bias.size()) / all;
   const auto whole = [](uint32_t channels, int bits) {
     return channels * static_cast<uint32_t>(bits) % 8 == 0;
   };
-  for (uint32_t taken = std::min(std::max(1U, chip.npu.rows / outputs), groups / 2); taken > 0;
+  constexpr uint32_t kMost = 0xFFFF;
+  return groups < all && all % groups == 0 && inputs <= kMost && outputs <= kMost &&
+         whole(inputs, in.bits) && whole(outputs, out.bits) &&
+         (layer.residual < 0 ||
+          whole(outputs, net.tensors[static_cast<size_t>(layer.residual)].bits));
+}
+
+/// The block of `positions` outputs that the fewest input pixels feed; nothing if no block of a
+/// map this small has so many.
+std::optional<Rows> spread_of(const graph::Window& w, uint32_t positions) {
+  std::optional<Rows> best;
+  uint32_t fewest = 0;
+  for (uint32_t y = 1; y <= positions; ++y) {
+    if (positions % y != 0) continue;
+    const uint32_t x = positions / y;
+    const uint32_t pixels =
+        span(y, static_cast<uint32_t>(w.stride_h), static_cast<uint32_t>(w.kernel_h)) *
+        span(x, static_cast<uint32_t>(w.stride_w), static_cast<uint32_t>(w.kernel_w));
+    if (best && pixels >= fewest) continue;
+    fewest = pixels;
+    best = Rows{0, 0, y, x};
+  }
+  return best;
+}
+
+/// The ways to fill the rows of the array: a dense reduction; for groups, slices of as many as fill
+/// them; and where the output path and the window allow it, several outputs a channel.
+std::vector<Rows> ways_to_fill(const FusedLayer& layer, const graph::IntegerNetwork& net,
+                               const chip::Chip& chip) {
+  const graph::IntegerLayer& conv = layer.convolution;
+  const graph::Window& w = conv.window;
+  const uint32_t array_rows = chip.npu.rows;
+  const auto groups = static_cast<uint32_t>(conv.groups);
+  const auto channels = static_cast<uint32_t>(conv.bias.size());
+  const uint32_t outputs = channels / groups;
+  const graph::IntegerTensor& in = net.tensors[static_cast<size_t>(layer.input)];
+  const graph::IntegerTensor& out = net.tensors[static_cast<size_t>(layer.output)];
+  const bool spreads = !layer.pool && !layer.add && w.dilation_h == 1 && w.dilation_w == 1 &&
+                       conv.rounding != graph::Rounding::kStochastic && out.height * out.width > 1;
+
+  std::vector<Rows> ways = {Rows{}};
+  const auto add_slices = [&](uint32_t taken, Rows way) {
+    way.slice_outputs = taken * outputs;
+    way.slice_inputs = taken * static_cast<uint32_t>(in.channels) / groups;
+    ways.push_back(way);
+  };
+  for (uint32_t taken = std::min(std::max(1U, array_rows / outputs), groups / 2); taken > 0;
        --taken) {
-    const bool residual_whole =
-        layer.residual < 0 ||
-        whole(taken * outputs, net.tensors[static_cast<size_t>(layer.residual)].bits);
-    if (groups % taken == 0 && whole(taken * inputs, in.bits) && whole(taken * outputs, out.bits) &&
-        residual_whole) {
-      return {taken * outputs, taken * inputs};
+    if (!can_slice(layer, net, taken)) continue;
+    add_slices(taken, {});
+    break;
+  }
+  constexpr uint32_t kMostPositions = 64;
+  for (uint32_t positions = 2; spreads && positions <= std::min(array_rows, kMostPositions);
+       ++positions) {
+    const std::optional<Rows> spread = spread_of(w, positions);
+    if (groups == 1) {
+      if (positions * channels <= array_rows) ways.push_back(*spread);
+      continue;
+    }
+    const uint32_t taken = array_rows / positions / outputs;
+    if (taken * positions * outputs == array_rows && can_slice(layer, net, taken)) {
+      add_slices(taken, *spread);
     }
   }
-  return {};
+  return ways;
+}
+
+/// `best` becomes the better of both; the next best of all is its second.
+void prefer(Mapping& best, Mapping other) {
+  if (better(other.best, best.best)) std::swap(best, other);
+  for (const std::optional<Candidate>& each : {std::optional(other.best), other.second}) {
+    if (each && each->cycles > best.best.cycles && (!best.second || better(*each, *best.second))) {
+      best.second = each;
+    }
+  }
 }
 
 }  // namespace
@@ -535,27 +638,28 @@ const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t
 }
 
 Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
-                  const chip::Chip& chip) {
-  const auto dense = [&] { return Mapper(layer, network, chip, {}).run(); };
-  const Slicing slicing = slicing_of(layer, network, chip);
-  if (slicing.outputs == 0) return dense();
-  std::optional<Mapping> sliced;
-  try {
-    sliced = Mapper(layer, network, chip, slicing).run();
-  } catch (const std::runtime_error&) {
-    return dense();
-  }
-  try {
-    const Mapping other = dense();
-    if (other.best.cycles < sliced->best.cycles) return other;
-    if (other.best.cycles > sliced->best.cycles &&
-        (!sliced->second || other.best.cycles < sliced->second->cycles)) {
-      sliced->second = other.best;
+                  const chip::Chip& chip, const Residency& residency) {
+  std::optional<Mapping> best;
+  std::string failure;
+  for (const Rows& rows : ways_to_fill(layer, network, chip)) {
+    try {
+      Mapping mapping = Mapper(layer, network, chip, residency, rows).run();
+      if (best) {
+        prefer(*best, std::move(mapping));
+      } else {
+        best = std::move(mapping);
+      }
+    } catch (const std::runtime_error& error) {
+      failure = error.what();
     }
-  } catch (const std::runtime_error&) {
-    // A dense reduction does not fit.
   }
-  return *sliced;
+  if (!best) throw std::runtime_error(failure);
+  return *best;
+}
+
+Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
+                  const chip::Chip& chip) {
+  return map_layer(layer, network, chip, no_residency(chip));
 }
 
 }  // namespace tessera::deploy

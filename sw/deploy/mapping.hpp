@@ -1,19 +1,22 @@
 #pragma once
 
-/// How a fused layer runs on the array: segments of the reduction, tiles, loop order.
+/// How a fused layer runs on the array: segments of the reduction, slices and spread, tiles, loop
+/// order.
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "abi/image.hpp"
 #include "chip/chip.hpp"
 #include "deploy/fusion.hpp"
 #include "deploy/packing.hpp"
+#include "deploy/residency.hpp"
 
 namespace tessera::deploy {
 
-/// Cycles of firmware for the commands of one tile, as the search assumes them.
-constexpr uint64_t kHostCyclesPerStep = 1000;
+/// Cycles of firmware for a command to an engine, as the search assumes them.
+constexpr uint64_t kHostCyclesPerCommand = 300;
 
 /// A way to cut a layer, and what it takes.
 struct Candidate {
@@ -21,7 +24,9 @@ struct Candidate {
   uint32_t columns = 0;
   uint32_t channels = 0;
   bool channels_outer = false;
-  uint32_t slice_channels = 0;   ///< output channels of a slice; 0: the reduction is dense
+  uint32_t slice_channels = 0;  ///< output channels of a slice; 0: the reduction is dense
+  uint32_t spread_y = 1;        ///< outputs of a channel in the rows of the array
+  uint32_t spread_x = 1;
   uint64_t compute_cycles = 0;   ///< of the array, over the layer
   uint64_t transfer_cycles = 0;  ///< of the busiest of load engine, store engine and DRAM
   uint64_t host_cycles = 0;      ///< of the firmware, for the commands
@@ -45,9 +50,15 @@ struct Mapping {
 const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t host_cycles,
                      const chip::Chip& chip);
 
-/// Searches tile sizes, loop order and, for grouped convolutions, slices (see
-/// abi::ComputeConfig) for the fewest estimated cycles. Throws std::runtime_error that names layer,
-/// resource and shortage if even the smallest tile does not fit.
+/// Searches tile sizes, loop order, for grouped convolutions slices and, where rows of the array
+/// would idle or slices are narrow, spreads (see abi::ComputeConfig) for the fewest estimated
+/// cycles. Maps that `residency` keeps on chip are neither loaded nor stored. Throws
+/// std::runtime_error that names layer, resource and shortage if even the smallest tile does not
+/// fit.
+Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
+                  const chip::Chip& chip, const Residency& residency);
+
+/// With no map on chip.
 Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
                   const chip::Chip& chip);
 

@@ -32,6 +32,42 @@ uint32_t get_bits(const uint8_t* bytes, uint64_t bit, int width) {
   return value;
 }
 
+uint32_t code_of(const graph::IntegerLayer& conv, int weight) {
+  const int code = conv.p4 ? abi::p4_encode(weight) : weight;
+  if (conv.p4 && code < 0) {
+    throw std::runtime_error("layer " + conv.name + ": weight " + std::to_string(weight) +
+                             " is not a power of two that p4 can hold");
+  }
+  return static_cast<uint32_t>(code);
+}
+
+/// Packs the low `bits` bits of every code.
+void put_codes(uint8_t* bytes, const std::vector<uint32_t>& codes, int bits) {
+  for (size_t i = 0; i < codes.size(); ++i) {
+    if (bits == 8) {
+      bytes[i] = static_cast<uint8_t>(codes[i]);
+    } else if (codes[i] != 0) {
+      put_bits(bytes, i * static_cast<uint64_t>(bits), bits, codes[i]);
+    }
+  }
+}
+
+/// Streams of slices: a channel's own weights, tap by tap.
+std::vector<uint8_t> pack_groups(const graph::IntegerLayer& conv, uint32_t group_inputs,
+                                 uint32_t channel_bytes) {
+  const auto taps = static_cast<size_t>(conv.window.kernel_h * conv.window.kernel_w);
+  std::vector<uint32_t> codes(taps * group_inputs);
+  std::vector<uint8_t> bytes(conv.bias.size() * channel_bytes);
+  for (size_t k = 0; k < conv.bias.size(); ++k) {
+    const int16_t* weights = conv.weights.data() + k * codes.size();
+    for (size_t i = 0; i < codes.size(); ++i) {
+      codes[i] = code_of(conv, weights[i % group_inputs * taps + i / group_inputs]);
+    }
+    put_codes(bytes.data() + k * channel_bytes, codes, conv.weight_bits);
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::vector<uint8_t> pack_activations(const graph::IntegerTensor& f,
@@ -67,47 +103,41 @@ std::vector<int32_t> unpack_activations(const graph::IntegerTensor& f, const uin
 std::vector<uint8_t> pack_weights(const graph::IntegerLayer& conv,
                                   const graph::IntegerTensor& input, const Segments& segments,
                                   int lanes, uint32_t channel_bytes) {
-  const graph::Window& w = conv.window;
-  const int64_t taps = w.kernel_h * w.kernel_w;
-  const auto outputs = static_cast<int64_t>(conv.bias.size());
-  const int64_t per_pixel = segments.pixel_elements;
-  const int64_t group_inputs = input.channels / conv.groups;
-  const int64_t group_outputs = outputs / conv.groups;
+  const auto taps = static_cast<uint32_t>(conv.window.kernel_h * conv.window.kernel_w);
+  const auto outputs = static_cast<uint32_t>(conv.bias.size());
+  const auto groups = static_cast<uint32_t>(conv.groups);
+  const auto group_inputs = static_cast<uint32_t>(input.channels) / groups;
+  const uint32_t group_outputs = outputs / groups;
+  if (segments.slice_outputs != 0) return pack_groups(conv, group_inputs, channel_bytes);
+  const uint32_t positions = segments.spread_y * segments.spread_x;
+  const uint64_t stream_bytes = channel_bytes / positions;
+  const uint64_t segment_lanes = round_up(segments.elements, static_cast<uint32_t>(lanes));
+  const uint64_t all_lanes = uint64_t{segments.count_y} * segments.count_x * segment_lanes;
+  // In p4 lanes without a weight hold the code of zero, which is not all zeros.
+  const uint32_t zero = conv.p4 ? abi::kP4Zero : 0;
 
-  // A segment is a run of kernel taps, each tap the elements of one input pixel.
-  const int64_t taps_per_segment = segments.elements / per_pixel;
-  const int64_t segment_lanes = round_up(segments.elements, static_cast<uint32_t>(lanes));
-
-  std::vector<uint8_t> bytes(static_cast<size_t>(outputs) * channel_bytes);
-  for (int64_t k = 0; k < outputs; ++k) {
-    uint8_t* stream = bytes.data() + k * channel_bytes;
-    const int64_t slice = segments.slice_outputs == 0 ? 0 : k / segments.slice_outputs;
-    const int64_t first_input = k / group_outputs * group_inputs - slice * segments.slice_inputs;
-    for (int64_t c = 0; c < group_inputs; ++c) {
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        const int weight = conv.weights[static_cast<size_t>((k * group_inputs + c) * taps + tap)];
-        const int code = conv.p4 ? abi::p4_encode(weight) : weight;
-        if (conv.p4 && code < 0) {
-          throw std::runtime_error("layer " + conv.name + ": weight " + std::to_string(weight) +
-                                   " is not a power of two that p4 can hold");
+  std::vector<uint32_t> codes(all_lanes);
+  std::vector<uint8_t> bytes(uint64_t{outputs} * channel_bytes);
+  for (uint32_t k = 0; k < outputs; ++k) {
+    const uint32_t first_input = k / group_outputs * group_inputs;
+    const int16_t* weights = conv.weights.data() + uint64_t{k} * group_inputs * taps;
+    for (uint32_t position = 0; position < positions; ++position) {
+      std::fill(codes.begin(), codes.end(), zero);
+      for (uint32_t tap = 0; tap < taps; ++tap) {
+        const uint32_t y =
+            tap / segments.kernel_w + position / segments.spread_x * segments.stride_y;
+        const uint32_t x =
+            tap % segments.kernel_w + position % segments.spread_x * segments.stride_x;
+        const uint64_t first_lane =
+            segments.count_x == 1
+                ? y * segment_lanes + uint64_t{x} * segments.pixel_elements + first_input
+                : (uint64_t{y} * segments.count_x + x) * segment_lanes + first_input;
+        for (uint32_t c = 0; c < group_inputs; ++c) {
+          codes[first_lane + c] = code_of(conv, weights[uint64_t{c} * taps + tap]);
         }
-        const int64_t element = tap % taps_per_segment * per_pixel + first_input + c;
-        const int64_t lane = tap / taps_per_segment * segment_lanes + element;
-        put_bits(stream, static_cast<uint64_t>(lane * conv.weight_bits), conv.weight_bits,
-                 static_cast<uint32_t>(code));
       }
-    }
-    if (!conv.p4) continue;
-    // Lanes without a weight hold the code of zero, which is not all zeros.
-    const int64_t all_lanes = taps / taps_per_segment * segment_lanes;
-    for (int64_t lane = 0; lane < all_lanes; ++lane) {
-      const int64_t element = lane % segment_lanes;
-      const int64_t channel = element % per_pixel;
-      if (element < segments.elements && channel >= first_input &&
-          channel < first_input + group_inputs) {
-        continue;
-      }
-      put_bits(stream, static_cast<uint64_t>(lane * 4), 4, abi::kP4Zero);
+      const uint64_t row = uint64_t{position} * outputs + k;
+      put_codes(bytes.data() + row * stream_bytes, codes, conv.weight_bits);
     }
   }
   return bytes;

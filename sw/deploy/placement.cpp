@@ -4,97 +4,101 @@
 #include <stdexcept>
 
 #include "deploy/packing.hpp"
+#include "deploy/residency.hpp"
 
 namespace tessera::deploy {
 namespace {
 
 constexpr uint32_t kAlignment = 64;
+constexpr uint64_t kMostBytes = 0x7FFF'FFFF;
 
-/// First and last group that touches a buffer.
-struct Life {
-  int first = -1;
-  int last = -1;
-
-  void touch(int group) {
-    if (first < 0) first = group;
-    last = std::max(last, group);
-  }
-  bool overlaps(const Life& other) const { return first <= other.last && other.first <= last; }
-};
-
-struct Buffer {
-  Life life;
-  uint64_t bytes = 0;
-  uint64_t offset = 0;
-};
+uint64_t bytes_of(const graph::IntegerTensor& t) {
+  return uint64_t{pixel_bytes(t.channels, t.bits)} * static_cast<uint64_t>(t.width * t.height);
+}
 
 }  // namespace
 
-Placement place(const graph::IntegerNetwork& net, const std::vector<FusedLayer>& layers) {
-  const size_t count = net.tensors.size();
-  std::vector<int> owner(count);  // the tensor whose buffer it lies in
-  std::vector<int64_t> channel(count, 0);
-  for (size_t t = 0; t < count; ++t) owner[t] = static_cast<int>(t);
-  for (const ConcatSlice& s : concat_slices(net)) {
-    owner[static_cast<size_t>(s.tensor)] = s.target;
-    channel[static_cast<size_t>(s.tensor)] = s.channel;
-  }
+void Life::touch(int layer) {
+  if (first < 0) first = layer;
+  last = std::max(last, layer);
+}
 
-  std::vector<Buffer> buffers(count);
-  const auto touch = [&](int tensor, size_t group) {
-    if (tensor < 0) return;
-    buffers[static_cast<size_t>(owner[static_cast<size_t>(tensor)])].life.touch(
-        static_cast<int>(group));
+Buffers::Buffers(const graph::IntegerNetwork& net, const std::vector<FusedLayer>& layers)
+    : owner_(net.tensors.size()), lives_(net.tensors.size()), offsets_(net.tensors.size()) {
+  for (size_t t = 0; t < owner_.size(); ++t) owner_[t] = static_cast<int>(t);
+  for (const ConcatSlice& s : concat_slices(net)) {
+    const auto tensor = static_cast<size_t>(s.tensor);
+    owner_[tensor] = s.target;
+    const int bits = net.tensors[static_cast<size_t>(s.target)].bits;
+    offsets_[tensor] = static_cast<uint32_t>(s.channel * bits / 8);
+  }
+  const auto touch = [&](int tensor, size_t layer) {
+    if (tensor >= 0) lives_[static_cast<size_t>(owner(tensor))].touch(static_cast<int>(layer));
   };
-  for (size_t g = 0; g < layers.size(); ++g) {
-    touch(layers[g].input, g);
-    touch(layers[g].residual, g);
-    touch(layers[g].output, g);
+  for (size_t i = 0; i < layers.size(); ++i) {
+    touch(layers[i].input, i);
+    touch(layers[i].residual, i);
+    touch(layers[i].output, i);
+  }
+  for (size_t t = 0; t < owner_.size(); ++t) {
+    if (lives_[t].first >= 0) owners_.push_back(static_cast<int>(t));
+  }
+}
+
+std::optional<uint64_t> FirstFit::place(const Life& life, uint64_t bytes, uint64_t limit) {
+  uint64_t offset = 0;
+  for (const Placed& other : placed_) {  // in the order of their offsets
+    if (!other.life.overlaps(life)) continue;
+    if (offset + bytes <= other.offset) break;
+    const uint64_t behind = (other.offset + other.bytes + alignment_ - 1) / alignment_ * alignment_;
+    offset = std::max(offset, behind);
+  }
+  if (offset + bytes > limit) return std::nullopt;
+  const auto after = std::find_if(placed_.begin(), placed_.end(),
+                                  [&](const Placed& other) { return other.offset > offset; });
+  placed_.insert(after, {life, offset, bytes});
+  end_ = std::max(end_, offset + bytes);
+  return offset;
+}
+
+Placement place(const graph::IntegerNetwork& net, const std::vector<FusedLayer>& layers,
+                const Residency& residency) {
+  const Buffers buffers(net, layers);
+  FirstFit arena(kAlignment);
+  std::vector<uint32_t> offsets(net.tensors.size());
+  uint64_t needed = 0;
+  for (const int t : buffers.owners()) {
+    if (t == net.input || t == net.output || residency.of(t)) continue;
+    const uint64_t bytes = bytes_of(net.tensors[static_cast<size_t>(t)]);
+    needed += bytes;
+    const auto offset = arena.place(buffers.life(t), bytes, kMostBytes);
+    if (!offset) {
+      throw std::runtime_error("network " + net.name + " needs " + std::to_string(needed) +
+                               " bytes for intermediate tensors, more than 2 GiB");
+    }
+    offsets[static_cast<size_t>(t)] = static_cast<uint32_t>(*offset);
   }
 
   Placement result;
-  result.places.resize(count);
-  std::vector<const Buffer*> placed;
-  uint64_t arena = 0;
-  for (size_t t = 0; t < count; ++t) {
-    const auto& tensor = net.tensors[t];
-    Buffer& b = buffers[t];
-    if (owner[t] != static_cast<int>(t) || b.life.first < 0) continue;
-    const uint64_t row =
-        uint64_t{pixel_bytes(tensor.channels, tensor.bits)} * static_cast<uint64_t>(tensor.width);
-    b.bytes = row * static_cast<uint64_t>(tensor.height);
-    if (static_cast<int>(t) == net.input || static_cast<int>(t) == net.output) continue;
-    std::vector<const Buffer*> rivals;
-    for (const Buffer* other : placed) {
-      if (other->life.overlaps(b.life)) rivals.push_back(other);
+  result.arena_bytes =
+      static_cast<uint32_t>((arena.end() + kAlignment - 1) / kAlignment * kAlignment);
+  for (size_t t = 0; t < net.tensors.size(); ++t) {
+    const auto tensor = static_cast<int>(t);
+    const int home = buffers.owner(tensor);
+    const auto& whole = net.tensors[static_cast<size_t>(home)];
+    Place p;
+    if (const auto& resident = residency.of(tensor)) {
+      p = {abi::TensorSpace::kActivations, resident->offset, resident->pixel_pitch,
+           resident->row_pitch};
+    } else {
+      p.space = home == net.input    ? abi::TensorSpace::kInput
+                : home == net.output ? abi::TensorSpace::kOutput
+                                     : abi::TensorSpace::kArena;
+      p.pixel_bytes = pixel_bytes(whole.channels, whole.bits);
+      p.row_bytes = p.pixel_bytes * static_cast<uint32_t>(whole.width);
+      p.offset = offsets[static_cast<size_t>(home)] + buffers.byte_offset(tensor);
     }
-    std::sort(rivals.begin(), rivals.end(),
-              [](const Buffer* x, const Buffer* y) { return x->offset < y->offset; });
-    for (const Buffer* other : rivals) {
-      if (b.offset + b.bytes <= other->offset) break;
-      b.offset = std::max(
-          b.offset, (other->offset + other->bytes + kAlignment - 1) / kAlignment * kAlignment);
-    }
-    placed.push_back(&b);
-    arena = std::max(arena, b.offset + b.bytes);
-  }
-  if (arena > 0x7FFF'FFFF) {
-    throw std::runtime_error("network " + net.name + " needs " + std::to_string(arena) +
-                             " bytes for intermediate tensors, more than 2 GiB");
-  }
-  result.arena_bytes = static_cast<uint32_t>((arena + kAlignment - 1) / kAlignment * kAlignment);
-
-  for (size_t t = 0; t < count; ++t) {
-    const auto home = static_cast<size_t>(owner[t]);
-    const auto& whole = net.tensors[home];
-    Place& p = result.places[t];
-    p.space = owner[t] == net.input    ? abi::TensorSpace::kInput
-              : owner[t] == net.output ? abi::TensorSpace::kOutput
-                                       : abi::TensorSpace::kArena;
-    p.pixel_bytes = pixel_bytes(whole.channels, whole.bits);
-    p.row_bytes = p.pixel_bytes * static_cast<uint32_t>(whole.width);
-    p.offset = static_cast<uint32_t>(buffers[home].offset) +
-               static_cast<uint32_t>(channel[t] * whole.bits / 8);
+    result.places.push_back(p);
   }
   return result;
 }

@@ -51,9 +51,7 @@ void ClusterTiming::set_phase(uint32_t phase, uint64_t cycle) {
 }
 
 void ClusterTiming::account() {
-  const auto works = [](const EngineState& e) {
-    return e.activity == Activity::kFilling || e.activity == Activity::kTransferring;
-  };
+  const auto works = [](const EngineState& e) { return e.activity == Activity::kTransferring; };
   for (const abi::Engine engine : {abi::Engine::kLoad, abi::Engine::kStore}) {
     const EngineState& e = state(engine);
     if (!works(e)) continue;
@@ -97,11 +95,7 @@ bool ClusterTiming::progress(abi::Engine engine) {
     return true;
   }
   if (ready_cycle(engine) > cycle_) return false;
-  if (e.activity == Activity::kFilling) {
-    start_copy(engine);
-  } else {
-    complete(engine);
-  }
+  complete(engine);
   return true;
 }
 
@@ -155,27 +149,16 @@ void ClusterTiming::begin_configure(EngineState& e) {
 void ClusterTiming::begin_transfer(abi::Engine engine) {
   EngineState& e = state(engine);
   const auto transfer = e.command.payload_as<abi::Transfer>();
-  const npu::LocalTransfer local(transfer);
-  e.activity = Activity::kFilling;
-  e.ready_cycle = cycle_;
-  if (local.empty()) return;
-  const bool is_load = engine == abi::Engine::kLoad;
-  auto& local_bytes = is_load ? e.events.scratchpad_bytes_written : e.events.scratchpad_bytes_read;
-  local_bytes[transfer.local_address / abi::kLocalRegionBytes] =
-      local.frame_bytes() + local.copied_bytes();
-  (is_load ? e.events.dram_bytes_read : e.events.dram_bytes_written) = local.copied_bytes();
-  if (is_load) e.ready_cycle += local.frame_cycles();
-}
-
-void ClusterTiming::start_copy(abi::Engine engine) {
-  EngineState& e = state(engine);
-  const auto transfer = e.command.payload_as<abi::Transfer>();
-  e.ready_cycle = kNever;
-  if (npu::LocalTransfer(transfer).copied_bytes() == 0) {
+  const uint64_t bytes = npu::LocalTransfer(transfer).bytes();
+  e.activity = Activity::kTransferring;
+  if (bytes == 0) {
     complete(engine);
     return;
   }
-  e.activity = Activity::kTransferring;
+  const bool is_load = engine == abi::Engine::kLoad;
+  auto& local_bytes = is_load ? e.events.scratchpad_bytes_written : e.events.scratchpad_bytes_read;
+  local_bytes[transfer.local_address / abi::kLocalRegionBytes] = bytes;
+  (is_load ? e.events.dram_bytes_read : e.events.dram_bytes_written) = bytes;
   const dma::Descriptor3d descriptor{transfer.dram_address - dram_base_,
                                      transfer.x_bytes,
                                      transfer.y_count,

@@ -20,8 +20,8 @@ namespace tessera::estimate {
 
 /// What hw/npu/cluster_engines.cpp does, by events instead of processes: an engine takes its next
 /// command when it is whole, waits for its tokens, works, gives tokens. A RUN takes what RunTiming
-/// says, a CONFIGURE what chip/array_timing.hpp says, a transfer its zero frame and then its
-/// bursts on the MemoryPath. FIFOs, tokens and the accounting are those of the model.
+/// says, a CONFIGURE what chip/array_timing.hpp says, a transfer its bursts on the MemoryPath.
+/// FIFOs, tokens and the accounting are those of the model.
 ///
 /// Commands are taken to be legal: the firmware makes them from a checked image. Cycles that are
 /// passed in never go back.
@@ -50,7 +50,7 @@ class ClusterTiming {
   const std::vector<uint64_t>& transfer_cycles() const { return transfer_cycles_; }
 
  private:
-  enum class Activity : uint8_t { kIdle, kWaiting, kFilling, kTransferring, kComputing };
+  enum class Activity : uint8_t { kIdle, kWaiting, kTransferring, kComputing };
 
   struct EngineState {
     EngineState(abi::Engine engine, uint32_t fifo_words) : fifo(engine, fifo_words) {}
@@ -58,7 +58,7 @@ class ClusterTiming {
     Activity activity = Activity::kIdle;
     npu::Command command;
     uint32_t missing = 0;           ///< tokens that it waits for, as a mask of engines
-    uint64_t ready_cycle = kNever;  ///< end of filling or computing
+    uint64_t ready_cycle = kNever;  ///< end of computing
     npu::EventCounts events;        ///< of the command
   };
 
@@ -75,7 +75,6 @@ class ClusterTiming {
   void begin(abi::Engine engine);
   void begin_configure(EngineState& e);
   void begin_transfer(abi::Engine engine);
-  void start_copy(abi::Engine engine);
   void complete(abi::Engine engine);
 
   uint64_t dram_base_;

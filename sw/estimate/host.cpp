@@ -234,8 +234,6 @@ uint32_t Host::read_register(uint32_t index, uint32_t offset) const {
   const ClusterTiming& cluster = timing_.cluster(index);
   const chip::Scratchpads& scratchpads = chip_.npu.scratchpads;
   switch (offset) {
-    case reg::ACTIVATION_BYTES:
-      return scratchpads.activation_bytes;
     case reg::WEIGHT_BYTES:
       return scratchpads.weight_bytes;
     case reg::OUTPUT_BYTES:

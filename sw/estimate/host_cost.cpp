@@ -8,19 +8,30 @@ namespace {
 
 constexpr uint32_t kHeaderWords = 2;
 
-constexpr uint64_t kConfigureCycles = 160;  ///< start of a layer
-constexpr uint64_t kFirstTileCycles = 225;  ///< more, to find the first tile of a share: divisions
-constexpr uint64_t kNextLayerCycles = 15;   ///< more, behind another layer
-constexpr uint64_t kRunCycles = 80;
-constexpr uint64_t kSlicedRunCycles = 114;
-constexpr uint64_t kStoreCycles = 78;
-constexpr uint64_t kWeightsCycles = 134;  ///< loads, by what they bring
-constexpr uint64_t kParametersCycles = 88;
-constexpr uint64_t kActivationsCycles = 201;
-constexpr uint64_t kResidualCycles = 141;
-constexpr uint64_t kPaddedRowsCycles = 70;   ///< more rows of a map in several loads
-constexpr uint64_t kNextTileCycles = 60;     ///< more, for the first load of a further tile
-constexpr uint64_t kSameWeightsCycles = 32;  ///< more, for activations that begin a tile
+/// Of a command besides the ways of its words to the FIFO, by what it is and what came before it.
+constexpr uint64_t kConfigureCycles = 170;
+constexpr uint64_t kFirstWeightsCycles = 147;  ///< of a layer
+constexpr uint64_t kWeightsCycles = 201;
+constexpr uint64_t kParametersCycles = 82;
+constexpr uint64_t kMapCycles = 182;
+constexpr uint64_t kFirstMapCycles = 286;  ///< of a step that keeps its weights
+constexpr uint64_t kResidualCycles = 131;
+constexpr uint64_t kEmptyLoadCycles = 76;
+constexpr uint64_t kRunCycles = 143;
+constexpr uint64_t kRunAloneCycles = 253;  ///< of a step that loads nothing
+constexpr uint64_t kRunWithResidualCycles = 140;
+constexpr uint64_t kStoreCycles = 73;
+constexpr uint64_t kLastStoreCycles = 22;  ///< more, of a layer
+
+/// More or less for a RUN.
+constexpr uint64_t kSlicedCycles = 37;
+constexpr uint64_t kResidentMapCycles = 4;
+constexpr uint64_t kResidentResidualCycles = 25;
+constexpr uint64_t kStoredCycles = 9;  ///< less than where the result stays
+
+/// Several clusters take turns.
+constexpr uint64_t kSharedConfigureCycles = 286;  ///< finds the first tile of a share: divisions
+constexpr uint64_t kSharedWeightsCycles = 135;
 
 /// Number of the command's word that holds the payload's byte `offset`.
 constexpr uint32_t word_at(std::size_t offset) {
@@ -43,28 +54,21 @@ uint64_t PushCost::cycles_before(abi::Engine engine, uint32_t word) {
     case abi::Opcode::kConfigure:
       return before_configure(number, word);
     case abi::Opcode::kRun:
-      return number != 0 ? 0 : sliced_ ? kSlicedRunCycles : kRunCycles;
+      return before_run(number, word);
     case abi::Opcode::kStore:
-      return number != 0 ? 0 : before_store(push.header);
+      return before_store(number, push.header);
   }
   return 0;
 }
 
 uint64_t PushCost::before_configure(uint32_t number, uint32_t word) {
+  constexpr uint32_t kResidualByte = offsetof(abi::ComputeConfig, residual_bits);
+  if (number == word_at(kResidualByte)) adds_ = (word >> kResidualByte % 4 * 8 & 0xFF) != 0;
   if (number == word_at(offsetof(abi::ComputeConfig, slice_channels))) sliced_ = word != 0;
   if (number != 0) return 0;
-  const uint64_t next_layer = layers_++ != 0 ? kNextLayerCycles : 0;
-  last_load_.reset();
-  next_tile_ = false;
-  return next_layer + kConfigureCycles + (shared_ ? kFirstTileCycles : 0);
-}
-
-uint64_t PushCost::before_store(const abi::CommandHeader& header) {
-  const bool last =
-      header.notify || (header.signal_mask & abi::engine_bit(abi::Engine::kLoad)) != 0;
-  last_load_.reset();
-  next_tile_ = !last;
-  return kStoreCycles;
+  previous_ = Kind::kConfigure;
+  loads_map_ = false;
+  return shared_ ? kSharedConfigureCycles : kConfigureCycles;
 }
 
 /// Charged at the word that tells whether anything is copied; the address came before.
@@ -72,17 +76,50 @@ uint64_t PushCost::before_load(uint32_t number, uint32_t word) {
   if (number == word_at(offsetof(abi::Transfer, local_address))) {
     region_ = word / abi::kLocalRegionBytes * abi::kLocalRegionBytes;
   }
-  if (number != word_at(offsetof(abi::Transfer, y_count))) return 0;
-  const Load load{region_, word == 0};
-  const std::optional<Load> before = last_load_;
-  last_load_ = load;
-  const uint64_t next_tile = !before && next_tile_ ? kNextTileCycles : 0;
-  if (region_ == abi::kLocalWeights) return next_tile + kWeightsCycles;
-  if (region_ == abi::kLocalParameters) return kParametersCycles;
-  if (before && before->region == abi::kLocalActivations) {
-    return load.only_padding || before->only_padding ? kPaddedRowsCycles : kResidualCycles;
+  if (number != word_at(offsetof(abi::Transfer, x_bytes))) return 0;
+  const bool first = begins_step();
+  const Kind before = previous_;
+  if (region_ == abi::kLocalWeights) {
+    previous_ = Kind::kWeights;
+    return shared_ ? kSharedWeightsCycles : first ? kWeightsCycles : kFirstWeightsCycles;
   }
-  return next_tile + kActivationsCycles + (before ? 0 : kSameWeightsCycles);
+  if (region_ == abi::kLocalParameters) {
+    previous_ = Kind::kParameters;
+    return kParametersCycles;
+  }
+  if (word == 0) {
+    previous_ = Kind::kEmpty;
+    return kEmptyLoadCycles;
+  }
+  previous_ = before == Kind::kMap ? Kind::kResidual : Kind::kMap;
+  if (previous_ == Kind::kResidual) return kResidualCycles;
+  loads_map_ = true;
+  return first ? kFirstMapCycles : kMapCycles;
+}
+
+/// Charged at the word that tells where the result goes.
+uint64_t PushCost::before_run(uint32_t number, uint32_t word) {
+  if (number != word_at(offsetof(abi::ComputeRun, output_address))) return 0;
+  uint64_t cycles = kRunCycles;
+  if (begins_step()) {
+    cycles = kRunAloneCycles;
+  } else if (previous_ == Kind::kResidual) {
+    cycles = kRunWithResidualCycles;
+  } else {
+    if (adds_) cycles += kResidentResidualCycles;
+    if (!loads_map_) cycles += kResidentMapCycles;
+    if (word >= abi::kLocalOutputs) cycles -= kStoredCycles;
+  }
+  previous_ = Kind::kRun;
+  return cycles + (sliced_ ? kSlicedCycles : 0);
+}
+
+uint64_t PushCost::before_store(uint32_t number, const abi::CommandHeader& header) {
+  if (number != 0) return 0;
+  previous_ = Kind::kStore;
+  const bool last =
+      header.notify || (header.signal_mask & abi::engine_bit(abi::Engine::kLoad)) != 0;
+  return kStoreCycles + (last ? kLastStoreCycles : 0);
 }
 
 }  // namespace tessera::estimate

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cstdint>
-#include <optional>
 
 #include "abi/npu_commands.hpp"
 
@@ -21,7 +20,7 @@ constexpr uint64_t kFinishCycles = 148;        ///< of an inference, the same
 constexpr uint64_t kFinishAccesses = 7;        ///< to DRAM: tensor description, result
 constexpr double kInstructionsPerCycle = 0.8;  ///< of the cycles above
 
-constexpr uint64_t kShareCycles = 205;   ///< of a layer among several clusters, a cluster
+constexpr uint64_t kShareCycles = 230;   ///< of a layer among several clusters, a cluster
 constexpr uint64_t kBarrierCycles = 22;  ///< of waiting for a cluster, besides sleep
 
 /// Cycles of computing and pushing commands, word by word of an inference.
@@ -41,22 +40,29 @@ class PushCost {
     uint32_t words = 0;
     uint32_t written = 0;
   };
-  struct Load {
-    uint32_t region;  ///< abi::kLocalActivations, ...
-    bool only_padding;
+  enum class Kind : uint8_t {
+    kConfigure,
+    kWeights,
+    kParameters,
+    kMap,
+    kResidual,
+    kEmpty,
+    kRun,
+    kStore
   };
 
   uint64_t before_configure(uint32_t number, uint32_t word);
-  uint64_t before_store(const abi::CommandHeader& header);
   uint64_t before_load(uint32_t number, uint32_t word);
+  uint64_t before_run(uint32_t number, uint32_t word);
+  uint64_t before_store(uint32_t number, const abi::CommandHeader& header);
+  /// Whether the command before ended a step.
+  bool begins_step() const { return previous_ == Kind::kRun || previous_ == Kind::kStore; }
 
   bool shared_;
   std::array<Push, abi::kEngineCount> pushes_;
-  uint32_t region_ = 0;            ///< of the load that is being written
-  std::optional<Load> last_load_;  ///< of the tile
-  bool next_tile_ = false;         ///< the last store was not the last of its layer
-  bool sliced_ = false;
-  uint32_t layers_ = 0;  ///< configured
+  Kind previous_ = Kind::kStore;
+  uint32_t region_ = 0;                                     ///< of the load that is being written
+  bool sliced_ = false, adds_ = false, loads_map_ = false;  ///< in this layer
 };
 
 }  // namespace tessera::estimate

@@ -23,18 +23,14 @@ std::size_t memory_of(uint32_t address) { return address / abi::kLocalRegionByte
 
 void RunTiming::configure(const abi::ComputeConfig& config) {
   config_ = config;
-  demands_.clear();
-  slices_.clear();
+  parts_.clear();
 }
 
 RunTiming::Run RunTiming::run(const abi::ComputeRun& run) {
   Run sum;
-  const uint32_t step = config_.slice_channels == 0 ? run.channel_count : config_.slice_channels;
-  for (uint32_t first = 0; first < run.channel_count; first += step) {
-    abi::ComputeRun part = run;
-    part.channel_count = std::min(step, run.channel_count - first);
-    part.activation_address += first / step * config_.slice_stride;
-    const Run& found = slice(part);
+  const chip::ArrayRuns parts = chip::array_runs(config_, run, npu_.rows);
+  for (uint64_t number = 0; number < parts.count; ++number) {
+    const Run& found = part(chip::array_run(config_, run, parts, number));
     sum.cycles.total += found.cycles.total;
     sum.cycles.bank += found.cycles.bank;
     sum.events += found.events;
@@ -43,21 +39,20 @@ RunTiming::Run RunTiming::run(const abi::ComputeRun& run) {
   return sum;
 }
 
-const chip::BankDemand& RunTiming::demand(const abi::ComputeRun& run) {
-  const Pixels key{run.activation_address % chip::kBankLineBytes, run.y_count, run.x_count};
-  const auto known = demands_.find(key);
-  if (known != demands_.end()) return known->second;
-  return demands_[key] = chip::bank_demand(config_, run, npu_.columns, npu_.scratchpads.banks);
-}
-
-const RunTiming::Run& RunTiming::slice(const abi::ComputeRun& run) {
-  const Slice key{{run.activation_address % chip::kBankLineBytes, run.y_count, run.x_count},
-                  run.channel_count};
-  const auto known = slices_.find(key);
-  if (known != slices_.end()) return known->second;
-  const chip::BankDemand& banks = demand(run);
+const RunTiming::Run& RunTiming::part(const abi::ComputeRun& run) {
+  const Key key{run.activation_address % chip::kBankLineBytes,
+                run.channel_count,
+                run.y_count,
+                run.x_count,
+                run.input_row,
+                run.input_column,
+                run.input_rows,
+                run.input_columns};
+  const auto known = parts_.find(key);
+  if (known != parts_.end()) return known->second;
   const chip::RunShape shape = chip::run_shape(config_, run, npu_.rows, npu_.columns);
-  Run& found = slices_[key];
+  const chip::BankDemand banks = chip::bank_demand(config_, run, shape, npu_.scratchpads.banks);
+  Run& found = parts_[key];
   found.cycles = chip::run_cycles(shape, banks.cycles);
   found.events = count_events(run, banks.lines);
   return found;
@@ -68,7 +63,6 @@ npu::EventCounts RunTiming::count_events(const abi::ComputeRun& run, uint64_t ba
   const chip::RunShape shape = chip::run_shape(config_, run, npu_.rows, npu_.columns);
   const uint64_t reduction =
       uint64_t{config_.segments_y} * config_.segments_x * config_.segment_elements;
-  const auto weight_word_bits = static_cast<uint64_t>(abi::weight_word_bits(mode));
   const auto lanes = static_cast<uint64_t>(abi::lanes(mode));
   npu::EventCounts events;
   events.tiles = shape.tiles();
@@ -82,10 +76,11 @@ npu::EventCounts RunTiming::count_events(const abi::ComputeRun& run, uint64_t ba
   events.outputs = pixels * run.channel_count;
 
   auto& read = events.scratchpad_bytes_read;
-  read[memory_of(run.activation_address)] += bank_lines * chip::kBankLineBytes * shape.blocks();
+  read[memory_of(run.activation_address)] += bank_lines * chip::kBankLineBytes;
+  const chip::WeightStreams weights = chip::weight_streams(config_);
   read[memory_of(run.weight_address)] +=
-      shape.groups() * shape.channels * (shape.steps * weight_word_bits / 8);
-  read[memory_of(run.parameter_address)] += shape.channels * sizeof(abi::ChannelParameters);
+      shape.groups() * run.channel_count * weights.per_channel * weights.bytes;
+  read[memory_of(run.parameter_address)] += run.channel_count * sizeof(abi::ChannelParameters);
   if (config_.residual_bits != 0) {
     read[memory_of(run.residual_address)] +=
         shape.pixels * packed_bytes(run.channel_count, config_.residual_bits);

@@ -2,9 +2,9 @@
 
 /// Cycles and events of RUN commands, without their operands.
 
+#include <array>
 #include <cstdint>
 #include <map>
-#include <tuple>
 
 #include "abi/npu_commands.hpp"
 #include "chip/array_timing.hpp"
@@ -29,19 +29,17 @@ class RunTiming {
   Run run(const abi::ComputeRun& run);
 
  private:
-  /// Start within a bank line, rows, columns: moving a RUN by whole lines turns the banks, no more.
-  using Pixels = std::tuple<uint32_t, uint32_t, uint32_t>;
-  /// Pixels and channels.
-  using Slice = std::tuple<Pixels, uint32_t>;
+  /// Start within a bank line (moving a RUN by whole lines turns the banks, no more), channels,
+  /// outputs, and what lies around them.
+  using Key = std::array<int64_t, 8>;
 
-  const chip::BankDemand& demand(const abi::ComputeRun& run);
-  const Run& slice(const abi::ComputeRun& run);
+  /// One RUN of the array.
+  const Run& part(const abi::ComputeRun& run);
   npu::EventCounts count_events(const abi::ComputeRun& run, uint64_t bank_lines) const;
 
   chip::Npu npu_;
   abi::ComputeConfig config_ = {};
-  std::map<Pixels, chip::BankDemand> demands_;
-  std::map<Slice, Run> slices_;
+  std::map<Key, Run> parts_;
 };
 
 }  // namespace tessera::estimate

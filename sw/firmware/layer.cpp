@@ -35,7 +35,6 @@ abi::Transfer linear(uint32_t dram, uint32_t local, uint32_t bytes) {
 void LayerRunner::start(Npu& npu) {
   *this = LayerRunner();
   npu_ = &npu;
-  half_activations_ = npu.read(abi::npu_reg::ACTIVATION_BYTES) / 2;
   half_weights_ = npu.read(abi::npu_reg::WEIGHT_BYTES) / 2;
   half_outputs_ = npu.read(abi::npu_reg::OUTPUT_BYTES) / 2;
   half_parameters_ = npu.read(abi::npu_reg::PARAMETER_BYTES) / 2;
@@ -46,9 +45,10 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   layer_ = &layer;
   bases_ = &bases;
   notify_last_ = notify_last;
-  loaded_row_ = -1;
-  loaded_column_ = -1;
-  loaded_channel_ = -1;
+  map_in_dram_ = layer.input_space != abi::TensorSpace::kActivations;
+  residual_in_dram_ =
+      layer.config.residual_bits != 0 && layer.residual_space != abi::TensorSpace::kActivations;
+  output_in_dram_ = layer.output_space != abi::TensorSpace::kActivations;
 
   // Divisions are slow: one cluster alone counts no tiles.
   uint32_t first = 0;
@@ -62,6 +62,7 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   more_ = !counted_ || tiles_left_ != 0;
   if (!more_) return;
   tile_ = counted_ ? tile_number(first) : tile_at(0, 0, 0);
+  needs_ = needs_after(nullptr, tile_);
   tag_ = abi::make_tag(index, first);
   abi::CommandHeader configure;
   configure.opcode = Opcode::kConfigure;
@@ -71,16 +72,17 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
 bool LayerRunner::step() {
   if (!more_) return false;
   more_ = counted_ ? --tiles_left_ != 0 : !is_last(tile_);
-  load(tile_);
-  compute(tile_);
-  store(tile_, !more_);
-  ++step_;
-  ++tag_;
+  const Tile tile = tile_;
+  const Needs needs = needs_;
   if (more_) {
     advance(tile_);
-  } else {
-    await_store_ = !notify_last_;
+    needs_ = needs_after(&tile, tile_);
   }
+  if (needs.any()) load(tile, needs);
+  // The first step of the next layer loads weights.
+  compute(tile, needs.any(), !more_ || needs_.any());
+  if (output_in_dram_) store(tile, !more_);
+  ++tag_;
   return more_;
 }
 
@@ -129,32 +131,52 @@ void LayerRunner::advance(Tile& tile) const {
   tile = tile_at(tile.row, tile.column, tile.channel);
 }
 
-void LayerRunner::load(const Tile& tile) {
-  const bool has_residual = layer_->config.residual_bits != 0;
-  const bool new_weights = loaded_channel_ != static_cast<int32_t>(tile.channel);
-  // The residual tile shares the activation slot, so a new channel tile brings both anew.
-  const bool new_rows = loaded_row_ != static_cast<int32_t>(tile.row) ||
-                        loaded_column_ != static_cast<int32_t>(tile.column) ||
-                        (has_residual && new_weights);
-  uint32_t wait = step_ >= 2 ? bit(Engine::kCompute) : 0;
-  if (new_weights) {
+LayerRunner::Needs LayerRunner::needs_after(const Tile* from, const Tile& tile) const {
+  const bool new_weights = from == nullptr || from->channel != tile.channel;
+  const bool new_pixels = from == nullptr || from->row != tile.row || from->column != tile.column;
+  Needs needs;
+  needs.weights = new_weights;
+  needs.residual = residual_in_dram_ && (new_pixels || new_weights);
+  // The residual tile shares the slot of the map's.
+  needs.map = map_in_dram_ && (new_pixels || needs.residual);
+  return needs;
+}
+
+void LayerRunner::load(const Tile& tile, const Needs& needs) {
+  uint32_t wait = groups_ >= 2 ? bit(Engine::kCompute) : 0;
+  ++groups_;
+  const bool pixels = needs.map || needs.residual;
+  if (needs.weights) {
     weight_slot_ ^= 1;
-    loaded_channel_ = static_cast<int32_t>(tile.channel);
     push_load(weights(tile), wait, false);
-    push_load(parameters(tile), 0, !new_rows);
+    push_load(parameters(tile), 0, !pixels);
     wait = 0;
   }
-  if (new_rows) {
-    activation_slot_ ^= 1;
-    loaded_row_ = static_cast<int32_t>(tile.row);
-    loaded_column_ = static_cast<int32_t>(tile.column);
-    if (await_store_) wait |= bit(Engine::kStore);
-    await_store_ = false;
-    load_activations(tile, wait, !has_residual);
-    if (has_residual) push_load(residual(tile), 0, true);
+  if (!pixels) return;
+  activation_slot_ ^= 1;
+  wait = wait_for_stores(wait);
+  if (needs.map) {
+    find_extents(tile);
+    push_load(map(), wait, !needs.residual);
+    wait = 0;
   }
-  // A step whose operands are all there already still takes and gives its tokens.
-  if (!new_weights && !new_rows) push_load(linear(0, abi::kLocalActivations, 0), wait, true);
+  if (needs.residual) push_load(residual(tile), wait, true);
+}
+
+/// The next load comes after the stores of the layers before. A command takes one token of an
+/// engine.
+uint32_t LayerRunner::wait_for_stores(uint32_t wait_mask) {
+  for (; stores_to_await_ > 1; --stores_to_await_) {
+    push_load(linear(0, abi::kLocalActivations, 0), bit(Engine::kStore), false);
+  }
+  if (stores_to_await_ != 0) wait_mask |= bit(Engine::kStore);
+  stores_to_await_ = 0;
+  return wait_mask;
+}
+
+uint32_t LayerRunner::slot() const {
+  return abi::kLocalActivations + layer_->activation_slot_offset +
+         activation_slot_ * layer_->activation_slot_bytes;
 }
 
 void LayerRunner::push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step) {
@@ -177,7 +199,7 @@ abi::Transfer LayerRunner::parameters(const Tile& tile) const {
                 abi::kLocalParameters + weight_slot_ * half_parameters_, tile.channels * kBytes);
 }
 
-void LayerRunner::load_activations(const Tile& tile, uint32_t wait_mask, bool last_of_step) {
+void LayerRunner::find_extents(const Tile& tile) {
   const abi::LayerProgram& l = *layer_;
   const auto extent = [](uint32_t at, uint32_t count, uint32_t step, uint32_t window, uint32_t pad,
                          uint32_t size) {
@@ -186,64 +208,38 @@ void LayerRunner::load_activations(const Tile& tile, uint32_t wait_mask, bool la
     const int32_t from = clamp(first, 0, static_cast<int32_t>(size));
     const int32_t to = clamp(end, from, static_cast<int32_t>(size));
     return Extent{static_cast<uint32_t>(from), static_cast<uint32_t>(to - from),
-                  static_cast<uint32_t>(from - first), static_cast<uint32_t>(end - to)};
+                  static_cast<uint32_t>(from - first)};
   };
-  const Extent rows =
+  rows_ =
       extent(tile.row, tile.rows, l.input_row_step, l.input_row_window, l.pad_top, l.input_rows);
-  const Extent columns = extent(tile.column, tile.columns, l.input_column_step,
-                                l.input_column_window, l.pad_left, l.input_columns);
-  const uint32_t row_bytes = l.input_columns * l.input_pixel_bytes;
-
-  abi::Transfer t = {};
-  t.dram_address = bases_->space[static_cast<uint32_t>(l.input_space)] + l.input_offset +
-                   rows.from * row_bytes + columns.from * l.input_pixel_bytes;
-  t.local_address = abi::kLocalActivations + activation_slot_ * half_activations_;
-  if (l.local_pixel_pitch != l.input_pixel_bytes) {
-    return load_pixels(rows, columns, t, wait_mask, last_of_step);
-  }
-  t.x_bytes = columns.count * l.input_pixel_bytes;
-  t.y_count = rows.count;
-  t.z_count = 1;
-  t.y_dram_stride = static_cast<int32_t>(row_bytes);
-  t.y_local_stride = static_cast<int32_t>(l.local_row_pitch);
-  t.pad_left = static_cast<uint16_t>(columns.before * l.input_pixel_bytes);
-  t.pad_right = static_cast<uint16_t>(columns.after * l.input_pixel_bytes);
-  t.pad_top = static_cast<uint16_t>(rows.before);
-  t.pad_bottom = static_cast<uint16_t>(rows.after);
-  push_load(t, wait_mask, last_of_step);
+  columns_ = extent(tile.column, tile.columns, l.input_column_step, l.input_column_window,
+                    l.pad_left, l.input_columns);
 }
 
-/// Rows of pixels that lie local_pixel_pitch apart: planes of rows of one pixel. Padded rows are
-/// transfers of their own.
-void LayerRunner::load_pixels(const Extent& rows, const Extent& columns, abi::Transfer body,
-                              uint32_t wait_mask, bool last_of_step) {
+/// Whole rows, or where pixels have gaps between them planes of rows of one pixel.
+abi::Transfer LayerRunner::map() const {
   const abi::LayerProgram& l = *layer_;
-  body.x_bytes = l.input_pixel_bytes;
-  body.y_count = columns.count;
-  body.z_count = rows.count;
-  body.y_dram_stride = static_cast<int32_t>(l.input_pixel_bytes);
-  body.z_dram_stride = static_cast<int32_t>(l.input_columns * l.input_pixel_bytes);
-  body.y_local_stride = static_cast<int32_t>(l.local_pixel_pitch);
-  body.z_local_stride = static_cast<int32_t>(l.local_row_pitch);
-  body.pad_top = static_cast<uint16_t>(columns.before);
-  body.pad_bottom = static_cast<uint16_t>(columns.after);
-
-  abi::Transfer zeros = body;
-  zeros.y_count = 0;
-  zeros.pad_top = static_cast<uint16_t>(columns.before + columns.count + columns.after);
-  zeros.pad_bottom = 0;
-  if (rows.before != 0) {
-    zeros.z_count = rows.before;
-    push_load(zeros, wait_mask, false);
-    wait_mask = 0;
+  const uint32_t row_bytes = l.input_columns * l.input_pixel_bytes;
+  abi::Transfer t = {};
+  t.dram_address = bases_->space[static_cast<uint32_t>(l.input_space)] + l.input_offset +
+                   rows_.from * row_bytes + columns_.from * l.input_pixel_bytes;
+  t.local_address = slot();
+  if (l.config.input_pixel_pitch == l.input_pixel_bytes) {
+    t.x_bytes = columns_.count * l.input_pixel_bytes;
+    t.y_count = rows_.count;
+    t.z_count = 1;
+    t.y_dram_stride = static_cast<int32_t>(row_bytes);
+    t.y_local_stride = static_cast<int32_t>(l.config.input_row_pitch);
+  } else {
+    t.x_bytes = l.input_pixel_bytes;
+    t.y_count = columns_.count;
+    t.z_count = rows_.count;
+    t.y_dram_stride = static_cast<int32_t>(l.input_pixel_bytes);
+    t.z_dram_stride = static_cast<int32_t>(row_bytes);
+    t.y_local_stride = static_cast<int32_t>(l.config.input_pixel_pitch);
+    t.z_local_stride = static_cast<int32_t>(l.config.input_row_pitch);
   }
-  body.local_address += rows.before * l.local_row_pitch;
-  push_load(body, wait_mask, last_of_step && rows.after == 0);
-  if (rows.after != 0) {
-    zeros.z_count = rows.after;
-    zeros.local_address = body.local_address + rows.count * l.local_row_pitch;
-    push_load(zeros, 0, last_of_step);
-  }
+  return t;
 }
 
 abi::Transfer LayerRunner::residual(const Tile& tile) const {
@@ -254,8 +250,7 @@ abi::Transfer LayerRunner::residual(const Tile& tile) const {
                    tile.row * c.pool_stride_y * l.residual_row_bytes +
                    tile.column * c.pool_stride_x * l.residual_pixel_bytes +
                    tile.channel * c.residual_bits / 8;
-  t.local_address =
-      abi::kLocalActivations + activation_slot_ * half_activations_ + l.residual_slot_offset;
+  t.local_address = slot() + l.residual_slot_offset;
   t.x_bytes = (tile.channels * c.residual_bits + 7) / 8;
   t.y_count = (tile.columns - 1) * c.pool_stride_x + c.pool_w;
   t.z_count = (tile.rows - 1) * c.pool_stride_y + c.pool_h;
@@ -266,29 +261,57 @@ abi::Transfer LayerRunner::residual(const Tile& tile) const {
   return t;
 }
 
-void LayerRunner::compute(const Tile& tile) {
+void LayerRunner::compute(const Tile& tile, bool waits, bool ends_group) {
+  const abi::LayerProgram& l = *layer_;
+  const abi::ComputeConfig& c = l.config;
   abi::ComputeRun r = {};
-  r.activation_address = abi::kLocalActivations + activation_slot_ * half_activations_;
+  if (map_in_dram_) {
+    r.activation_address = slot();
+    r.input_row = static_cast<int16_t>(-static_cast<int32_t>(rows_.before));
+    r.input_column = static_cast<int16_t>(-static_cast<int32_t>(columns_.before));
+    r.input_rows = static_cast<uint16_t>(rows_.count);
+    r.input_columns = static_cast<uint16_t>(columns_.count);
+  } else {
+    r.activation_address = abi::kLocalActivations + l.input_offset;
+    r.input_row = static_cast<int16_t>(tile.row * l.input_row_step - l.pad_top);
+    r.input_column = static_cast<int16_t>(tile.column * l.input_column_step - l.pad_left);
+    r.input_rows = static_cast<uint16_t>(l.input_rows);
+    r.input_columns = static_cast<uint16_t>(l.input_columns);
+  }
   r.weight_address = abi::kLocalWeights + weight_slot_ * half_weights_;
   r.parameter_address = abi::kLocalParameters + weight_slot_ * half_parameters_;
-  r.output_address = abi::kLocalOutputs + (step_ & 1) * half_outputs_;
-  r.residual_address = r.activation_address + layer_->residual_slot_offset;
-  if (layer_->config.slice_channels != 0) {
-    r.activation_address +=
-        tile.channel / layer_->config.slice_channels * layer_->config.slice_stride;
+  if (output_in_dram_) {
+    r.output_address = abi::kLocalOutputs + (stored_steps_ & 1) * half_outputs_;
+  } else {
+    r.output_address = abi::kLocalActivations + l.output_offset + tile.row * c.output_row_pitch +
+                       tile.column * c.output_pixel_pitch + tile.channel * c.output_bits / 8;
+  }
+  if (residual_in_dram_) {
+    r.residual_address = slot() + l.residual_slot_offset;
+  } else if (c.residual_bits != 0) {
+    r.residual_address = abi::kLocalActivations + l.residual_offset +
+                         tile.row * c.pool_stride_y * c.residual_row_pitch +
+                         tile.column * c.pool_stride_x * c.residual_pixel_pitch +
+                         tile.channel * c.residual_bits / 8;
+  }
+  if (c.slice_channels != 0) {
+    r.activation_address += tile.channel / c.slice_channels * c.slice_stride;
   }
   r.channel_first = tile.channel;
   r.channel_count = tile.channels;
-  r.y_first = tile.row;
-  r.y_count = tile.rows;
-  r.x_first = tile.column;
-  r.x_count = tile.columns;
+  r.y_first = static_cast<uint16_t>(tile.row);
+  r.y_count = static_cast<uint16_t>(tile.rows);
+  r.x_first = static_cast<uint16_t>(tile.column);
+  r.x_count = static_cast<uint16_t>(tile.columns);
 
   abi::CommandHeader header;
   header.opcode = Opcode::kRun;
-  header.wait_mask = bit(Engine::kLoad);
-  if (step_ >= 2) header.wait_mask |= bit(Engine::kStore);
-  header.signal_mask = bit(Engine::kLoad) | bit(Engine::kStore);
+  if (waits) header.wait_mask = bit(Engine::kLoad);
+  if (ends_group) header.signal_mask = bit(Engine::kLoad);
+  if (output_in_dram_) {
+    if (stored_steps_ >= 2) header.wait_mask |= bit(Engine::kStore);
+    header.signal_mask |= bit(Engine::kStore);
+  }
   npu_->push(Engine::kCompute, header, tag_, r);
 }
 
@@ -299,7 +322,8 @@ void LayerRunner::store(const Tile& tile, bool last) {
   t.dram_address = bases_->space[static_cast<uint32_t>(l.output_space)] + l.output_offset +
                    tile.row * l.output_row_bytes + tile.column * l.output_pixel_bytes +
                    tile.channel * c.output_bits / 8;
-  t.local_address = abi::kLocalOutputs + (step_ & 1) * half_outputs_;
+  t.local_address = abi::kLocalOutputs + (stored_steps_ & 1) * half_outputs_;
+  ++stored_steps_;
   t.x_bytes = (tile.channels * c.output_bits + 7) / 8;
   t.y_count = tile.columns;
   t.z_count = tile.rows;
@@ -312,7 +336,10 @@ void LayerRunner::store(const Tile& tile, bool last) {
   header.opcode = Opcode::kStore;
   header.wait_mask = bit(Engine::kCompute);
   header.signal_mask = bit(Engine::kCompute);
-  if (last && !notify_last_) header.signal_mask |= bit(Engine::kLoad);
+  if (last && !notify_last_) {
+    header.signal_mask |= bit(Engine::kLoad);
+    ++stores_to_await_;
+  }
   header.notify = last && notify_last_;
   npu_->push(Engine::kStore, header, tag_, t);
 }

@@ -17,11 +17,15 @@ struct TensorBases {
 };
 
 /// Runs layers on a cluster. A *step* is one compute RUN with the loads that it needs and the store
-/// of its result. Scratchpads are halves used in turn, so three kinds of token keep order:
-///   load -> compute   the operands of this step have arrived
-///   compute -> load   step n is done: the load of step n + 2 may overwrite what it read
-///   store -> compute  the result of step n is out: step n + 2 may overwrite it
-/// and one more a layer, store -> load: the tensor that the next layer reads is complete in DRAM.
+/// of its result, if it has any: maps that stay in the activation scratchpad are neither loaded nor
+/// stored. Weights, input tiles and results have two slots each, used in turn, and tokens keep
+/// order. A *group* is a step that loads and those after it that need nothing else.
+///   load -> compute   the operands of this group have arrived
+///   compute -> load   group n is done: the loads of group n + 2 may overwrite what it read
+///   compute -> store  the result of this step is there
+///   store -> compute  stored step n is out: stored step n + 2 may overwrite it
+/// and one more a layer that stores, store -> load: its output is complete in DRAM. The next load
+/// of a map waits for it.
 class LayerRunner {
  public:
   /// `npu` has been started.
@@ -47,38 +51,51 @@ class LayerRunner {
     uint32_t channels = 0;
   };
 
-  /// Input rows or columns that a tile reads, and how many of them are padding.
+  /// Input rows or columns that a tile reads, and how many are padding before those that exist.
   struct Extent {
     uint32_t from;    ///< first one that exists
     uint32_t count;   ///< that exist
-    uint32_t before;  ///< of padding
-    uint32_t after;
+    uint32_t before;  ///< of padding before them
+  };
+
+  /// What a step needs to have loaded.
+  struct Needs {
+    bool weights = false;
+    bool map = false;
+    bool residual = false;
+
+    bool any() const { return weights || map || residual; }
   };
 
   Tile tile_at(uint32_t row, uint32_t column, uint32_t channel) const;
   Tile tile_number(uint32_t number) const;
   bool is_last(const Tile& tile) const;
   void advance(Tile& tile) const;
-  void load(const Tile& tile);
+  /// Of the step after one for the tile `from`; all if there is none.
+  Needs needs_after(const Tile* from, const Tile& tile) const;
+  void load(const Tile& tile, const Needs& needs);
+  void find_extents(const Tile& tile);
+  uint32_t wait_for_stores(uint32_t wait_mask);
+  uint32_t slot() const;
   abi::Transfer weights(const Tile& tile) const;
   abi::Transfer parameters(const Tile& tile) const;
-  void load_activations(const Tile& tile, uint32_t wait_mask, bool last_of_step);
-  void load_pixels(const Extent& rows, const Extent& columns, abi::Transfer body,
-                   uint32_t wait_mask, bool last_of_step);
+  abi::Transfer map() const;
   abi::Transfer residual(const Tile& tile) const;
   void push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step);
-  void compute(const Tile& tile);
+  void compute(const Tile& tile, bool waits, bool ends_group);
   void store(const Tile& tile, bool last);
 
   Npu* npu_ = nullptr;
-  uint32_t half_activations_ = 0, half_weights_ = 0, half_outputs_ = 0, half_parameters_ = 0;
+  uint32_t half_weights_ = 0, half_outputs_ = 0, half_parameters_ = 0;
 
-  uint32_t step_ = 0;  ///< since start; the first two steps wait for nothing
+  uint32_t groups_ = 0;        ///< since start; the first two wait for nothing
+  uint32_t stored_steps_ = 0;  ///< since start
   uint32_t activation_slot_ = 0;
   uint32_t weight_slot_ = 0;
-  bool await_store_ = false;  ///< the next activation load waits for the previous layer
+  uint32_t stores_to_await_ = 0;  ///< layers whose store -> load token has not been taken
 
   Tile tile_;             ///< the next one of the share
+  Needs needs_;           ///< of its step
   bool more_ = false;     ///< whether there is one
   bool counted_ = false;  ///< whether the share is a part of the layer, of tiles_left_ tiles
   uint32_t tiles_left_ = 0;
@@ -86,9 +103,8 @@ class LayerRunner {
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;
   const TensorBases* bases_ = nullptr;
-  int32_t loaded_row_ = -1;  ///< first row and column of the activation tile in the slot
-  int32_t loaded_column_ = -1;
-  int32_t loaded_channel_ = -1;  ///< first channel of the weight tile in the slot
+  bool map_in_dram_ = false, residual_in_dram_ = false, output_in_dram_ = false;
+  Extent rows_ = {}, columns_ = {};  ///< of the input tile in the slot
 };
 
 }  // namespace tessera::firmware

@@ -26,10 +26,15 @@ class Npu {
     const uint32_t fifo = reserve(engine, kHeaderWords + kWords);
     hal::write32(fifo, abi::encode(header));
     hal::write32(fifo, tag);
-    const auto* words = reinterpret_cast<const uint32_t*>(&payload);
+    const auto* bytes =
+        static_cast<const char*>(__builtin_assume_aligned(&payload, alignof(uint32_t)));
     // Two instructions a word.
 #pragma GCC unroll 32
-    for (uint32_t i = 0; i < kWords; ++i) hal::write32(fifo, words[i]);
+    for (uint32_t i = 0; i < kWords; ++i) {
+      uint32_t word = 0;
+      __builtin_memcpy(&word, bytes + i * sizeof(word), sizeof(word));
+      hal::write32(fifo, word);
+    }
   }
 
   /// Sleeps until all commands that were pushed with the notify flag have completed.

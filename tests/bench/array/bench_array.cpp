@@ -114,9 +114,6 @@ class Bench : public sc_core::sc_module {
     const uint32_t to = last ? kSize : y0 + kTileRows + 1;
     abi::Transfer input =
         rows(kInput + from * kRowBytes, abi::kLocalActivations, kRowBytes, to - from, kRowPitch);
-    input.pad_left = input.pad_right = kChannels;
-    input.pad_top = first ? 1 : 0;
-    input.pad_bottom = last ? 1 : 0;
     push(reg::LOAD_FIFO, Opcode::kLoad, first ? 0 : compute, compute, false, input);
     abi::ComputeRun run{};
     run.activation_address = abi::kLocalActivations;
@@ -124,9 +121,13 @@ class Bench : public sc_core::sc_module {
     run.parameter_address = abi::kLocalParameters;
     run.output_address = abi::kLocalOutputs;
     run.channel_count = kChannels;
-    run.y_first = y0;
+    run.y_first = static_cast<uint16_t>(y0);
     run.y_count = kTileRows;
     run.x_count = kSize;
+    run.input_row = first ? -1 : 0;
+    run.input_column = -1;
+    run.input_rows = static_cast<uint16_t>(to - from);
+    run.input_columns = kSize;
     push(reg::COMPUTE_FIFO, Opcode::kRun, load | (first ? 0 : store), load | store, false, run);
     push(reg::STORE_FIFO, Opcode::kStore, compute, compute, last,
          rows(kOutput + y0 * kRowBytes, abi::kLocalOutputs, kRowBytes, kTileRows, kRowBytes));
@@ -138,8 +139,10 @@ class Bench : public sc_core::sc_module {
     config.segment_elements = 3 * kChannels;
     config.segments_y = 3;
     config.segments_x = 1;
-    config.segment_stride_y = config.pixel_stride_y = kRowPitch;
-    config.pixel_stride_x = kChannels;
+    config.tap_step_y = config.pixel_step_y = config.pixel_step_x = 1;
+    config.input_pixel_pitch = kChannels;
+    config.input_row_pitch = kRowPitch;
+    config.spread_y = config.spread_x = 1;
     config.pool_h = config.pool_w = config.pool_stride_y = config.pool_stride_x = 1;
     config.convolution_width = kSize;
     config.output_pixel_pitch = kChannels;

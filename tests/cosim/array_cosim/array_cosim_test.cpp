@@ -68,7 +68,7 @@ ArrayCosimOptions small() {
   options.columns = 4;
   options.modes = pe::modes_named("a8w8");
   options.tiles = 200;
-  options.seed = 3;
+  options.seed = 38;  // RUN 12 is one in which every fault below shows
   return options;
 }
 

@@ -105,7 +105,7 @@ TEST_F(FirmwareError, a_layer_of_an_illegal_width_is_named_with_its_cause) {
 
 TEST_F(FirmwareError, a_layer_that_leaves_the_scratchpad_is_named_with_its_cause) {
   const CommandResult result =
-      run(image_with(1, [](abi::LayerProgram& l) { l.local_row_pitch = 0x10'0000; }));
+      run(image_with(1, [](abi::LayerProgram& l) { l.config.input_row_pitch = 0x10'0000; }));
   EXPECT_EQ(result.status, 1) << result;
   EXPECT_THAT(result.err, HasSubstr("NPU error: layer 1 (conv2): scratchpad address out of range"));
   EXPECT_FALSE(wrote_a_report());

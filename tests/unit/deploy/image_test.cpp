@@ -82,10 +82,10 @@ ImageContents small_contents() {
     l.output_space = i == 0 ? abi::TensorSpace::kArena : abi::TensorSpace::kOutput;
     l.input_rows = 2;
     l.input_columns = 3;
-    l.input_pixel_bytes = l.local_pixel_pitch = 4;
+    l.input_pixel_bytes = l.config.input_pixel_pitch = 4;
     l.input_row_step = l.input_row_window = 1;
     l.input_column_step = l.input_column_window = 1;
-    l.local_row_pitch = 12;
+    l.config.input_row_pitch = 12;
     l.output_pixel_bytes = 4;
     l.output_row_bytes = 12;
     l.weight_offset = i * 64;
@@ -94,8 +94,8 @@ ImageContents small_contents() {
     l.config.activation_bits = l.config.weight_bits = l.config.output_bits = 8;
     l.config.segment_elements = 4;
     l.config.segments_y = l.config.segments_x = 1;
-    l.config.pixel_stride_y = 12;
-    l.config.pixel_stride_x = 4;
+    l.config.pixel_step_y = l.config.pixel_step_x = 1;
+    l.config.spread_y = l.config.spread_x = 1;
     l.config.pool_h = l.config.pool_w = l.config.pool_stride_y = l.config.pool_stride_x = 1;
     l.config.convolution_width = 3;
     l.config.output_pixel_pitch = 4;
@@ -253,9 +253,15 @@ TEST(Image, offsets_of_layers_are_checked) {
       {"residual", [&](auto& c) { second(c).residual_offset = 41; }, "layer1"},
       {"input beyond the input", [&](auto& c) { first(c).input_rows = 3; }, "layer0"},
       {"output beyond the output", [&](auto& c) { second(c).output_offset = 1; }, "layer1"},
-      {"input space", [&](auto& c) { first(c).input_space = space(3); }, "layer0"},
+      {"input space", [&](auto& c) { first(c).input_space = space(4); }, "layer0"},
       {"output space", [&](auto& c) { first(c).output_space = space(7); }, "layer0"},
-      {"residual space", [&](auto& c) { second(c).residual_space = space(3); }, "layer1"},
+      {"residual space", [&](auto& c) { second(c).residual_space = space(4); }, "layer1"},
+      {"beyond the scratchpad",
+       [&](auto& c) {
+         first(c).output_space = abi::TensorSpace::kActivations;
+         first(c).output_offset = abi::kLocalRegionBytes - 23;
+       },
+       "layer0"},
       {"residual pixel", [&](auto& c) { second(c).residual_pixel_bytes = 0; }, "layer1"},
   };
   ASSERT_EQ(refusal(build_image(small_contents())), "accepted");

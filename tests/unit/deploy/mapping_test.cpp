@@ -57,9 +57,10 @@ Tile tile_of(const abi::LayerProgram& p, const Cut& cut, uint32_t y, uint32_t x,
   t.columns = std::min(cut.columns, p.columns - x * cut.columns);
   t.channels = std::min(cut.channels, p.channels - k * cut.channels);
   const uint64_t input_pixels =
-      ((t.rows - 1) * uint64_t{p.input_row_step} + p.input_row_window) *
-      ((t.columns - 1) * uint64_t{p.input_column_step} + p.input_column_window);
-  t.input_bytes = input_pixels * p.local_pixel_pitch;
+      std::min<uint64_t>((t.rows - 1) * p.input_row_step + p.input_row_window, p.input_rows) *
+      std::min<uint64_t>((t.columns - 1) * p.input_column_step + p.input_column_window,
+                         p.input_columns);
+  t.input_bytes = input_pixels * p.config.input_pixel_pitch;
   t.input_traffic = input_pixels * p.input_pixel_bytes;
   const uint64_t residual_pixels = ((t.rows - 1) * uint64_t{c.pool_stride_y} + c.pool_h) *
                                    ((t.columns - 1) * uint64_t{c.pool_stride_x} + c.pool_w);
@@ -206,27 +207,35 @@ uint64_t transfer_cycles(const chip::Chip& chip, uint64_t pieces, uint64_t bytes
 }
 
 uint64_t run_cycles_of(const abi::LayerProgram& p, const chip::Chip& chip, const Tile& t) {
-  // The first pixels of the first row stand for all in what they ask of the banks.
+  // The first group of pixels stands for all in what it asks of the banks, if there are slices.
+  const abi::ComputeConfig& c = p.config;
   abi::ComputeRun run = {};
-  run.y_count = 1;
-  run.x_count = std::min(p.columns_per_tile, chip.npu.columns);
-  const uint64_t bank_cycles =
-      chip::bank_demand(p.config, run, chip.npu.columns, chip.npu.scratchpads.banks).cycles.front();
-  const uint32_t slice = p.config.slice_channels == 0 ? t.channels : p.config.slice_channels;
-  run.channel_count = slice;
-  run.y_count = t.rows;
-  run.x_count = t.columns;
-  chip::RunShape shape = chip::run_shape(p.config, run, chip.npu.rows, chip.npu.columns);
-  if (p.config.slice_channels != 0) shape.steps = std::max(shape.steps, bank_cycles);
-  return t.channels / slice * chip::run_cycles(shape).total;
+  run.channel_count = c.slice_channels;
+  run.y_count = static_cast<uint16_t>(t.rows);
+  run.x_count = static_cast<uint16_t>(t.columns);
+  run.input_rows = run.input_columns = abi::kMaxMapSize;
+  uint64_t bank_cycles = 0;
+  if (c.slice_channels != 0) {
+    const auto shape = chip::run_shape(c, run, chip.npu.rows, chip.npu.columns);
+    bank_cycles = chip::bank_demand(c, run, shape, chip.npu.scratchpads.banks).cycles.front();
+  }
+  run.channel_count = t.channels;
+  const bool fills = c.slice_channels * c.spread_y * c.spread_x == chip.npu.rows;
+  const uint32_t runs = c.slice_channels == 0 || fills ? 1 : t.channels / c.slice_channels;
+  run.channel_count /= runs;
+  chip::RunShape shape = chip::run_shape(c, run, chip.npu.rows, chip.npu.columns);
+  shape.steps = std::max(shape.steps, bank_cycles);
+  return runs * chip::run_cycles(shape).total;
 }
 
 Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& tiles) {
   const abi::LayerProgram& p = m.program;
   Cost cost;
   std::vector<uint64_t> loaded{0, 0}, computed{0, 0}, stored{0, 0};
+  uint64_t commands = 0;
   for (const Tile& t : tiles) {
     uint64_t load = 0;
+    commands += 2U + (t.loads_weights ? 2U : 0U) + (t.loads_map ? 1U : 0U);
     if (t.loads_weights) {
       cost.traffic += t.weight_bytes + uint64_t{t.channels} * 8;
       load += transfer_cycles(chip, 1, t.weight_bytes) +
@@ -235,8 +244,9 @@ Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& 
     if (t.loads_map) {
       cost.traffic += t.input_traffic;
       const uint64_t pixels = t.input_traffic / p.input_pixel_bytes;
-      const uint64_t columns = (t.columns - 1) * p.input_column_step + p.input_column_window;
-      load += p.local_pixel_pitch == p.input_pixel_bytes
+      const uint64_t columns = std::min<uint64_t>(
+          (t.columns - 1) * p.input_column_step + p.input_column_window, p.input_columns);
+      load += p.config.input_pixel_pitch == p.input_pixel_bytes
                   ? transfer_cycles(chip, pixels / columns, columns * p.input_pixel_bytes)
                   : transfer_cycles(chip, pixels, p.input_pixel_bytes);
     }
@@ -253,7 +263,7 @@ Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& 
   }
   const double dram_rate = chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz *
                            static_cast<double>(chip.dram.channels);
-  cost.cycles = std::max({stored.back(), tiles.size() * kHostCyclesPerStep,
+  cost.cycles = std::max({stored.back(), (commands + 2) * kHostCyclesPerCommand,
                           static_cast<uint64_t>(static_cast<double>(cost.traffic) / dram_rate)});
   return cost;
 }
@@ -268,7 +278,10 @@ TEST(Mapping, the_search_finds_the_best_of_all_tiles_and_loop_orders) {
     uint64_t best = ~uint64_t{0};
     int candidates = 0;
     const uint32_t slice = p.config.slice_channels;
-    const uint32_t unit = slice != 0 ? slice : std::min(4U, p.channels_per_tile);
+    const bool spreads = p.config.spread_y * p.config.spread_x > 1;
+    const uint32_t unit = slice != 0 ? slice
+                          : spreads  ? p.channels
+                                     : std::min(4U, p.channels_per_tile);
     for (uint32_t channels = unit; channels < p.channels + unit; channels += unit) {
       for (uint32_t rows = 1; rows <= p.rows; ++rows) {
         for (const bool outer : {false, true}) {

@@ -66,7 +66,7 @@ Case random_case(fuzz::Random& random, const chip::Chip& chip) {
   Case c;
   graph::IntegerLayer conv;
   conv.name = "conv";
-  conv.groups = random.pick(1, 3);
+  conv.groups = random.pick(1, 6);
   graph::IntegerTensor in{"x",
                           conv.groups * random.pick(1, 7),
                           random.pick(1, 7),
@@ -111,8 +111,12 @@ Case random_case(fuzz::Random& random, const chip::Chip& chip) {
   return c;
 }
 
-/// The whole padded map as the load engine leaves it. The bits that fill a pixel's last byte are
-/// set, for no weight may see them.
+uint64_t held_columns(const abi::LayerProgram& p) {
+  return p.config.input_row_pitch / p.config.input_pixel_pitch;
+}
+
+/// The map as the load engine leaves it, without columns that no tap reads. The bits that fill a
+/// pixel's last byte are set, for no weight may see them; so are those between pixels.
 std::vector<uint8_t> scratchpad_of(const Case& c) {
   const abi::LayerProgram& p = c.mapping.program;
   auto packed = pack_activations(c.in(), c.x);
@@ -121,58 +125,110 @@ std::vector<uint8_t> scratchpad_of(const Case& c) {
   for (uint64_t i = 0; i < packed.size() * 8; ++i) {
     if (i % (pixel * 8) >= used) packed[i / 8] = static_cast<uint8_t>(packed[i / 8] | 1U << i % 8);
   }
-  const auto rows = static_cast<uint64_t>(c.in().height);
-  const auto columns = static_cast<uint64_t>(c.in().width);
-  const auto bottom = static_cast<uint64_t>(c.conv().window.pad_bottom);
-  std::vector<uint8_t> local((p.pad_top + rows + bottom) * p.local_row_pitch);
-  const uint64_t local_columns = p.local_row_pitch / p.local_pixel_pitch;
-  for (uint64_t y = 0; y < rows; ++y) {
-    for (uint64_t x = 0; x < columns && p.pad_left + x < local_columns; ++x) {
-      std::copy_n(
-          packed.begin() + static_cast<std::ptrdiff_t>((y * columns + x) * pixel), pixel,
-          local.begin() + static_cast<std::ptrdiff_t>((p.pad_top + y) * p.local_row_pitch +
-                                                      (p.pad_left + x) * p.local_pixel_pitch));
+  std::vector<uint8_t> local(uint64_t{p.input_rows} * p.config.input_row_pitch, 0xFF);
+  for (uint64_t y = 0; y < p.input_rows; ++y) {
+    for (uint64_t x = 0; x < held_columns(p); ++x) {
+      const auto from = static_cast<std::ptrdiff_t>((y * p.input_columns + x) * pixel);
+      const auto to = static_cast<std::ptrdiff_t>(y * p.config.input_row_pitch +
+                                                  x * p.config.input_pixel_pitch);
+      std::copy_n(packed.begin() + from, pixel, local.begin() + to);
     }
   }
   return local;
 }
 
-/// The sum of output channel n for the convolution pixel (v, u), from a weight memory that starts
-/// with channel 0's stream.
-int64_t walk(const abi::ComputeConfig& c, uint32_t stream_bytes,
-             const std::vector<uint8_t>& activations, const std::vector<uint8_t>& weights,
-             uint64_t n, uint64_t v, uint64_t u) {
-  const auto lanes = static_cast<uint32_t>(16 / c.activation_bits * (16 / c.weight_bits));
-  const uint32_t steps_of_run = (c.segment_elements + lanes - 1) / lanes;
-  int64_t sum = 0;
-  uint64_t step = 0;
-  for (uint64_t j = 0; j < c.segments_y; ++j) {
-    for (uint64_t i = 0; i < c.segments_x; ++i) {
-      const uint64_t slice = c.slice_channels == 0 ? 0 : n / c.slice_channels;
-      const uint64_t run = v * c.pixel_stride_y + u * c.pixel_stride_x + j * c.segment_stride_y +
-                           i * c.segment_stride_x + slice * c.slice_stride;
-      for (uint32_t s = 0; s < steps_of_run; ++s, ++step) {
-        for (uint32_t lane = 0; lane < lanes; ++lane) {
-          const uint64_t weight_bit = n * stream_bytes * 8 + (step * lanes + lane) * c.weight_bits;
-          const uint32_t code = bits_at(weights, weight_bit, c.weight_bits);
-          const int32_t weight = c.p4 != 0 ? p4_value(code) : signed_value(code, c.weight_bits);
-          const uint64_t element = s * lanes + lane;
-          if (element >= c.segment_elements) {
-            EXPECT_EQ(weight, 0) << "lane " << lane << " lies past the end of its run";
-            continue;
-          }
-          const uint32_t raw =
-              bits_at(activations, run * 8 + element * c.activation_bits, c.activation_bits);
-          const auto value = c.activation_signed != 0 ? signed_value(raw, c.activation_bits)
-                                                      : static_cast<int32_t>(raw);
-          sum += int64_t{value} * weight;
+/// Where an output channel is computed: a row of the array at a convolution pixel of the RUN.
+struct Spot {
+  uint64_t channel, position, v, u;
+};
+
+/// Walks the operands of the whole layer as one RUN, by the words of abi/npu_commands.hpp.
+class Walker {
+ public:
+  Walker(const Case& c, const std::vector<uint8_t>& activations,
+         const std::vector<uint8_t>& weights)
+      : p_(c.mapping.program), c_(p_.config), activations_(activations), weights_(weights) {}
+
+  int64_t sum(const Spot& spot) const {
+    int64_t sum = 0;
+    for (int64_t j = 0; j < c_.segments_y; ++j) {
+      for (int64_t i = 0; i < c_.segments_x; ++i) {
+        const int64_t row = -int64_t{p_.pad_top} + static_cast<int64_t>(spot.v) * c_.pixel_step_y +
+                            j * c_.tap_step_y;
+        const int64_t column = -int64_t{p_.pad_left} +
+                               static_cast<int64_t>(spot.u) * c_.pixel_step_x + i * c_.tap_step_x;
+        for (int64_t e = 0; e < c_.segment_elements; ++e) {
+          sum += int64_t{activation(spot, row, column, e)} * weight(spot, j, i, e);
         }
       }
     }
+    return sum;
   }
-  EXPECT_LE(step * lanes * c.weight_bits, uint64_t{stream_bytes} * 8);
-  EXPECT_EQ(stream_bytes % 16, 0U);
-  return sum;
+
+ private:
+  int32_t activation(const Spot& spot, int64_t row, int64_t column, int64_t element) const {
+    const int64_t bit = column * c_.input_pixel_pitch * 8 + element * c_.activation_bits;
+    if (row < 0 || row >= p_.input_rows || bit < 0 || bit >= int64_t{c_.input_row_pitch} * 8) {
+      return 0;
+    }
+    const uint64_t slice = c_.slice_channels == 0 ? 0 : spot.channel / c_.slice_channels;
+    const uint64_t at =
+        (static_cast<uint64_t>(row) * c_.input_row_pitch + slice * c_.slice_stride) * 8 +
+        static_cast<uint64_t>(bit);
+    const uint32_t raw = bits_at(activations_, at, c_.activation_bits);
+    return c_.activation_signed != 0 ? signed_value(raw, c_.activation_bits)
+                                     : static_cast<int32_t>(raw);
+  }
+
+  int32_t weight(const Spot& spot, int64_t j, int64_t i, int64_t element) const {
+    return c_.slice_channels == 0 ? row_weight(spot, j, i, element)
+                                  : group_weight(spot, j, i, element);
+  }
+
+  int32_t value(uint64_t bit) const {
+    const uint32_t code = bits_at(weights_, bit, c_.weight_bits);
+    return c_.p4 != 0 ? p4_value(code) : signed_value(code, c_.weight_bits);
+  }
+
+  int32_t row_weight(const Spot& spot, int64_t j, int64_t i, int64_t element) const {
+    const int64_t lanes = 16 / c_.activation_bits * (16 / c_.weight_bits);
+    const int64_t steps = (c_.segment_elements + lanes - 1) / lanes;
+    const int64_t positions = int64_t{c_.spread_y} * c_.spread_x;
+    const uint64_t stream = p_.weight_channel_bytes / static_cast<uint64_t>(positions);
+    EXPECT_EQ(stream % 16, 0U);
+    EXPECT_LE(c_.segments_y * c_.segments_x * steps * lanes * c_.weight_bits, stream * 8);
+    const uint64_t row = spot.position * p_.channels + spot.channel;
+    const int64_t lane = (j * c_.segments_x + i) * steps * lanes + element;
+    return value(row * stream * 8 + static_cast<uint64_t>(lane * c_.weight_bits));
+  }
+
+  int32_t group_weight(const Spot& spot, int64_t j, int64_t i, int64_t element) const {
+    const int64_t stride_y = c_.pixel_step_y / c_.spread_y;
+    const int64_t stride_x = c_.pixel_step_x / c_.spread_x;
+    const int64_t rows = c_.segments_y - (c_.spread_y - 1) * stride_y;
+    const int64_t columns = c_.segments_x - (c_.spread_x - 1) * stride_x;
+    const auto position = static_cast<int64_t>(spot.position);
+    const int64_t y = j - position / c_.spread_x * stride_y;
+    const int64_t x = i - position % c_.spread_x * stride_x;
+    const uint64_t group = spot.channel % c_.slice_channels / c_.group_outputs;
+    const int64_t input = element - static_cast<int64_t>(group) * c_.group_inputs;
+    if (y < 0 || y >= rows || x < 0 || x >= columns || input < 0 || input >= c_.group_inputs) {
+      return 0;
+    }
+    const int64_t index = (y * columns + x) * c_.group_inputs + input;
+    return value(spot.channel * p_.weight_channel_bytes * 8 +
+                 static_cast<uint64_t>(index * c_.weight_bits));
+  }
+
+  const abi::LayerProgram& p_;
+  const abi::ComputeConfig& c_;
+  const std::vector<uint8_t>& activations_;
+  const std::vector<uint8_t>& weights_;
+};
+
+/// Output (y, x) of a channel lies at a position of the block of the spread that it is in.
+Spot spot_of(const abi::ComputeConfig& c, uint64_t channel, uint64_t y, uint64_t x) {
+  return {channel, y % c.spread_y * c.spread_x + x % c.spread_x, y / c.spread_y, x / c.spread_x};
 }
 
 class OperandWalk : public testing::TestWithParam<uint64_t> {};
@@ -180,9 +236,12 @@ class OperandWalk : public testing::TestWithParam<uint64_t> {};
 TEST_P(OperandWalk, documented_addresses_lead_to_the_operands_of_the_convolution) {
   const uint64_t seed = GetParam();
   fuzz::Random random(seed);
-  const chip::Chip chip = chip::load_chip("reference");
-  for (int i = 0; i < 60; ++i) {
+  chip::Chip chip = chip::load_chip("reference");
+  chip.npu.columns = 1;  // so that the array is what binds
+  int sliced = 0, spread = 0;
+  for (int i = 0; i < 200; ++i) {
     SCOPED_TRACE("seed " + std::to_string(seed) + ", case " + std::to_string(i));
+    chip.npu.rows = i % 2 == 0 ? 4 : 16;
     const Case c = random_case(random, chip);
     const abi::LayerProgram& p = c.mapping.program;
     const auto weights =
@@ -191,16 +250,21 @@ TEST_P(OperandWalk, documented_addresses_lead_to_the_operands_of_the_convolution
     const auto local = scratchpad_of(c);
     const auto expected = test::naive_sums(c.conv(), c.in(), c.x);
     size_t at = 0;
+    const Walker walker(c, local, weights);
     for (uint64_t k = 0; k < p.channels; ++k) {
-      for (uint64_t v = 0; v < p.rows; ++v) {
-        for (uint64_t u = 0; u < p.columns; ++u, ++at) {
-          ASSERT_EQ(walk(p.config, p.weight_channel_bytes, local, weights, k, v, u), expected[at])
-              << "channel " << k << ", pixel " << v << ", " << u;
+      for (uint64_t y = 0; y < p.rows; ++y) {
+        for (uint64_t x = 0; x < p.columns; ++x, ++at) {
+          ASSERT_EQ(walker.sum(spot_of(p.config, k, y, x)), expected[at])
+              << "channel " << k << ", output " << y << ", " << x;
         }
       }
     }
+    sliced += p.config.slice_channels != 0;
+    spread += p.config.spread_y * p.config.spread_x > 1;
     ASSERT_EQ(at, expected.size());
   }
+  EXPECT_GT(sliced, 0);
+  EXPECT_GT(spread, 0);
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, OperandWalk, testing::Range<uint64_t>(0, 5));

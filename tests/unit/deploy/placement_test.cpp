@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "deploy/residency.hpp"
 #include "fuzz/network/random_graph.hpp"
 #include "unit/deploy/network_builder.hpp"
 
@@ -15,8 +16,12 @@ using test::NetworkBuilder;
 /// group writes before it reads, as its tiles do, and must still find every byte of its operands.
 class ByteWatcher {
  public:
-  ByteWatcher(const graph::IntegerNetwork& net, const Placement& placement)
-      : net_(net), placement_(placement), slices_(concat_slices(net)) {}
+  ByteWatcher(const graph::IntegerNetwork& net, const Placement& placement,
+              uint64_t resident_bytes = 0)
+      : net_(net),
+        placement_(placement),
+        resident_bytes_(resident_bytes),
+        slices_(concat_slices(net)) {}
 
   void run(const std::vector<FusedLayer>& groups) {
     visit(net_.input, [&](int& owner) { owner = net_.input; });
@@ -48,6 +53,9 @@ class ByteWatcher {
         if (p.space == TensorSpace::kArena) {
           ASSERT_LE(end, placement_.arena_bytes);
         }
+        if (p.space == TensorSpace::kActivations) {
+          ASSERT_LE(end, resident_bytes_);
+        }
         if (owners.size() < end) owners.resize(end, -1);
         for (auto at = static_cast<size_t>(start); at < end; ++at) use(owners[at]);
       }
@@ -75,8 +83,9 @@ class ByteWatcher {
 
   const graph::IntegerNetwork& net_;
   const Placement& placement_;
+  uint64_t resident_bytes_;
   std::vector<ConcatSlice> slices_;
-  std::vector<int> owners_[3];
+  std::vector<int> owners_[4];
 };
 
 class PlacedNetworks : public testing::TestWithParam<uint64_t> {};
@@ -86,10 +95,33 @@ TEST_P(PlacedNetworks, no_tensor_is_overwritten_while_somebody_still_reads_it) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     auto net = graph::lower(fuzz::random_graph(seed));
     const auto groups = fuse(net);
-    const Placement placement = place(net, groups);
+    const Placement placement = place(net, groups, Residency());
     ByteWatcher(net, placement).run(groups);
     if (HasFailure()) return;
   }
+}
+
+TEST_P(PlacedNetworks, maps_that_stay_on_chip_are_not_overwritten_either) {
+  const chip::Chip chip = chip::load_chip("edge");
+  uint64_t on_chip = 0, in_dram = 0;
+  for (uint64_t seed = GetParam() * 100; seed < GetParam() * 100 + 100; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    auto net = graph::lower(fuzz::random_graph(seed));
+    const auto groups = fuse(net);
+    for (const uint32_t bytes : {256U, 2048U, 16384U}) {
+      const Residency residency = keep_on_chip(net, groups, chip, bytes);
+      const Placement placement = place(net, groups, residency);
+      ByteWatcher(net, placement, bytes).run(groups);
+      if (HasFailure()) return;
+      EXPECT_FALSE(residency.of(net.input));
+      EXPECT_FALSE(residency.of(net.output));
+      for (const FusedLayer& group : groups) {
+        ++(residency.of(group.output) ? on_chip : in_dram);
+      }
+    }
+  }
+  EXPECT_GT(on_chip, 200U);
+  EXPECT_GT(in_dram, 200U);
 }
 
 TEST_P(PlacedNetworks, arenas_are_smaller_than_their_tensors_together) {
@@ -97,7 +129,7 @@ TEST_P(PlacedNetworks, arenas_are_smaller_than_their_tensors_together) {
   for (uint64_t seed = GetParam() * 100; seed < GetParam() * 100 + 100; ++seed) {
     auto net = graph::lower(fuzz::random_graph(seed));
     const auto groups = fuse(net);
-    const Placement placement = place(net, groups);
+    const Placement placement = place(net, groups, Residency());
     arenas += placement.arena_bytes;
     for (const FusedLayer& group : groups) {
       const auto& t = net.tensors[static_cast<size_t>(group.output)];
@@ -114,7 +146,7 @@ TEST(Placement, a_chain_of_equal_layers_takes_turns_in_two_buffers) {
   int tensor = 0;
   for (int i = 0; i < 9; ++i) tensor = b.conv(tensor, 16);
   const auto groups = fuse(b.net);
-  EXPECT_EQ(place(b.net, groups).arena_bytes, 2U * 16 * 8 * 8);
+  EXPECT_EQ(place(b.net, groups, Residency()).arena_bytes, 2U * 16 * 8 * 8);
 }
 
 TEST(Placement, a_tensor_that_is_read_late_keeps_its_place) {
@@ -124,7 +156,7 @@ TEST(Placement, a_tensor_that_is_read_late_keeps_its_place) {
   for (int i = 0; i < 5; ++i) tensor = b.conv(tensor, 16);
   b.conv(b.add(tensor, early), 16);
   const auto groups = fuse(b.net);
-  EXPECT_EQ(place(b.net, groups).arena_bytes, 3U * 16 * 8 * 8);
+  EXPECT_EQ(place(b.net, groups, Residency()).arena_bytes, 3U * 16 * 8 * 8);
 }
 
 TEST(Placement, input_and_output_lie_outside_the_arena) {
@@ -132,7 +164,7 @@ TEST(Placement, input_and_output_lie_outside_the_arena) {
   const int middle = b.conv(0, 16);
   const int last = b.conv(middle, 16);
   const auto groups = fuse(b.net);
-  const Placement p = place(b.net, groups);
+  const Placement p = place(b.net, groups, Residency());
   EXPECT_EQ(p.places[0].space, TensorSpace::kInput);
   EXPECT_EQ(p.places[static_cast<size_t>(middle)].space, TensorSpace::kArena);
   EXPECT_EQ(p.places[static_cast<size_t>(last)].space, TensorSpace::kOutput);
@@ -145,7 +177,7 @@ TEST(Placement, parts_of_a_concatenation_lie_at_their_channels_of_the_whole) {
   const int whole = b.concat({left, right});
   b.conv(whole, 4);
   const auto groups = fuse(b.net);
-  const Placement p = place(b.net, groups);
+  const Placement p = place(b.net, groups, Residency());
   const Place& w = p.places[static_cast<size_t>(whole)];
   const Place& r = p.places[static_cast<size_t>(right)];
   EXPECT_EQ(w.pixel_bytes, 5U);

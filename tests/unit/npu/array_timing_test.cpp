@@ -19,7 +19,8 @@ std::vector<Tile> tiles_of(const RunShape& shape, const std::vector<uint32_t>& b
   std::vector<Tile> tiles;
   for (uint64_t channel = 0; channel < shape.channels; channel += shape.rows) {
     for (uint64_t pixel = 0; pixel < shape.pixels; pixel += shape.columns) {
-      const uint64_t bank = bank_cycles.empty() ? 0 : bank_cycles[pixel / shape.columns];
+      const uint64_t bank =
+          bank_cycles.empty() ? 0 : bank_cycles[tiles.size() % bank_cycles.size()];
       tiles.push_back(
           {std::max<uint64_t>(shape.steps, bank), std::min(shape.columns, shape.pixels - pixel)});
     }
@@ -67,6 +68,7 @@ RunShape random_shape(std::mt19937& random) {
   shape.channels = pick(1, 50);
   shape.pixels = pick(1, 100);
   shape.steps = pick(1, 40);
+  shape.sliced = shape.blocks() > 1 && pick(0, 1) != 0;
   return shape;
 }
 
@@ -88,7 +90,7 @@ TEST(ArrayTiming, the_last_tile_ends_one_drain_and_one_output_path_before_the_ru
   SCOPED_TRACE("seed 5");
   for (int i = 0; i < 500; ++i) {
     const RunShape shape = random_shape(random);
-    std::vector<uint32_t> banks(shape.groups());
+    std::vector<uint32_t> banks(shape.fetches());
     for (auto& bank : banks) bank = std::uniform_int_distribution<uint32_t>(0, 60)(random);
     const auto ends = tile_ends(shape, banks);
     ASSERT_EQ(ends.size(), shape.tiles());
@@ -104,7 +106,7 @@ TEST(ArrayTiming, bank_conflicts_stretch_tiles_as_the_simulated_pipeline_does) {
   uint64_t stalled = 0;
   for (int i = 0; i < 2000; ++i) {
     const RunShape shape = random_shape(random);
-    std::vector<uint32_t> banks(shape.groups());
+    std::vector<uint32_t> banks(shape.fetches());
     for (auto& cycles : banks) cycles = std::uniform_int_distribution<uint32_t>(0, 60)(random);
     const RunCycles cycles = run_cycles(shape, banks);
     ASSERT_EQ(cycles.total, simulate(tiles_of(shape, banks)));
@@ -119,7 +121,7 @@ TEST(ArrayTiming, bank_demand_within_the_steps_costs_nothing) {
   SCOPED_TRACE("seed 3");
   for (int i = 0; i < 200; ++i) {
     const RunShape shape = random_shape(random);
-    const std::vector<uint32_t> banks(shape.groups(), static_cast<uint32_t>(shape.steps));
+    const std::vector<uint32_t> banks(shape.fetches(), static_cast<uint32_t>(shape.steps));
     EXPECT_EQ(run_cycles(shape, banks).total, run_cycles(shape).total);
     EXPECT_EQ(run_cycles(shape, banks).bank, 0u);
   }
@@ -130,9 +132,12 @@ TEST(ArrayTiming, a_single_tile_is_fill_steps_drain_and_output_path) {
   EXPECT_EQ(run_cycles(shape).total, kFillCycles + 100 + 16 + kOutputPathCycles);
 }
 
-TEST(ArrayTiming, bank_entries_must_match_the_groups) {
+TEST(ArrayTiming, bank_entries_must_match_the_fetches) {
   const RunShape shape{16, 16, 16, 17, 100};
   EXPECT_THROW(run_cycles(shape, std::vector<uint32_t>{1}), std::invalid_argument);
+  const RunShape sliced{16, 16, 32, 17, 100, true};
+  EXPECT_THROW(run_cycles(sliced, std::vector<uint32_t>(2, 1)), std::invalid_argument);
+  EXPECT_NO_THROW(run_cycles(sliced, std::vector<uint32_t>(4, 1)));
 }
 
 /// Lines of every (column, segment), byte by byte.
@@ -148,20 +153,27 @@ BankDemand count_bank_demand(const abi::ComputeConfig& config, const abi::Comput
   };
   const uint64_t pixels = convolution_pixels(config, run);
   const uint64_t window = static_cast<uint64_t>(config.pool_h) * config.pool_w;
-  for (uint64_t n = 0; n < pixels; ++n) {
-    const uint64_t output = n / window;
-    const uint64_t v = output / run.x_count * config.pool_stride_y + n % window / config.pool_w;
-    const uint64_t u = output % run.x_count * config.pool_stride_x + n % window % config.pool_w;
-    for (uint64_t j = 0; j < config.segments_y; ++j) {
-      for (uint64_t i = 0; i < config.segments_x; ++i) {
+  const int64_t row_bytes = int64_t{run.input_columns} * config.input_pixel_pitch;
+  for (int64_t n = 0; n < static_cast<int64_t>(pixels); ++n) {
+    const auto w = static_cast<int64_t>(window);
+    const int64_t block = n / w;
+    const int64_t across = (run.x_count + config.spread_x - 1) / config.spread_x;
+    const int64_t v = block / across * config.pool_stride_y + n % w / config.pool_w;
+    const int64_t u = block % across * config.pool_stride_x + n % w % config.pool_w;
+    for (int64_t j = 0; j < config.segments_y; ++j) {
+      for (int64_t i = 0; i < config.segments_x; ++i) {
+        const int64_t row = run.input_row + v * config.pixel_step_y + j * config.tap_step_y;
+        const int64_t column = run.input_column + u * config.pixel_step_x + i * config.tap_step_x;
         std::set<uint64_t> lines;
-        for (uint64_t e = 0; e < config.segment_elements; ++e) {
-          const uint64_t base = run.activation_address + v * config.pixel_stride_y +
-                                u * config.pixel_stride_x + j * config.segment_stride_y +
-                                i * config.segment_stride_x;
-          const uint64_t bits = config.activation_bits;
-          lines.insert((base + e * bits / 8) / kBankLineBytes);
-          lines.insert((base + (e * bits + bits - 1) / 8) / kBankLineBytes);
+        for (int64_t e = 0; e < config.segment_elements; ++e) {
+          const int64_t bits = config.activation_bits;
+          for (const int64_t byte : {e * bits / 8, (e * bits + bits - 1) / 8}) {
+            const int64_t x = column * config.input_pixel_pitch + byte;
+            if (row < 0 || row >= run.input_rows || x < 0 || x >= row_bytes) continue;
+            lines.insert(
+                static_cast<uint64_t>(run.activation_address + row * config.input_row_pitch + x) /
+                kBankLineBytes);
+          }
         }
         for (const uint64_t line : lines) ++per_bank[line % banks];
         demand.lines += lines.size();
@@ -182,24 +194,35 @@ TEST(ArrayTiming, bank_demand_counts_the_distinct_lines_of_every_segment) {
   for (int i = 0; i < 300; ++i) {
     abi::ComputeConfig config{};
     config.activation_bits = static_cast<uint8_t>(2U << pick(0, 3));
+    config.weight_bits = 8;
     config.segment_elements = pick(1, 300);
     config.segments_y = pick(1, 3);
     config.segments_x = pick(1, 3);
-    config.segment_stride_y = pick(0, 200);
-    config.segment_stride_x = pick(0, 40);
-    config.pixel_stride_y = pick(0, 300);
-    config.pixel_stride_x = pick(0, 70);
+    config.tap_step_y = pick(1, 2);
+    config.tap_step_x = pick(1, 2);
+    config.pixel_step_y = pick(0, 3);
+    config.pixel_step_x = pick(0, 3);
+    config.input_pixel_pitch = pick(1, 35) * 2;
+    config.input_row_pitch = pick(0, 300);
+    config.spread_y = static_cast<uint8_t>(pick(1, 2));
+    config.spread_x = static_cast<uint8_t>(pick(1, 3));
     config.pool_h = static_cast<uint16_t>(pick(1, 2));
     config.pool_w = static_cast<uint16_t>(pick(1, 3));
     config.pool_stride_y = static_cast<uint16_t>(pick(1, 2));
     config.pool_stride_x = static_cast<uint16_t>(pick(1, 2));
     abi::ComputeRun run{};
     run.activation_address = pick(0, 100);
-    run.y_count = pick(1, 3);
-    run.x_count = pick(1, 6);
+    run.channel_count = 1;
+    run.y_count = static_cast<uint16_t>(pick(1, 3));
+    run.x_count = static_cast<uint16_t>(pick(1, 6));
+    run.input_row = static_cast<int16_t>(pick(0, 4) - 3);
+    run.input_column = static_cast<int16_t>(pick(0, 4) - 3);
+    run.input_rows = static_cast<uint16_t>(pick(0, 9));
+    run.input_columns = static_cast<uint16_t>(pick(0, 9));
     const uint32_t columns = 1U << pick(1, 4);
     const uint32_t banks = pick(1, 17);
-    const BankDemand demand = bank_demand(config, run, columns, banks);
+    const RunShape shape = run_shape(config, run, 16, columns);
+    const BankDemand demand = bank_demand(config, run, shape, banks);
     const BankDemand expected = count_bank_demand(config, run, columns, banks);
     ASSERT_EQ(demand.cycles, expected.cycles);
     ASSERT_EQ(demand.lines, expected.lines);

@@ -16,6 +16,7 @@ constexpr uint32_t kParameterAddress = kDramBase + 0x8'0000;
 constexpr uint32_t kResidualAddress = kDramBase + 0xA'0000;
 constexpr uint32_t kOutputAddress = kDramBase + 0xD'0000;
 constexpr uint32_t kLocalResidual = 0x8000;
+constexpr uint32_t kRowGap = 2;  ///< bytes between rows of the input in the scratchpad
 
 __extension__ using Int128 = __int128;
 
@@ -117,14 +118,17 @@ abi::ComputeConfig ConvolutionCase::make_config() const {
   c.residual_signed = s_.residual_signed;
   c.stochastic = s_.stochastic;
   c.pool_kind = static_cast<uint8_t>(s_.pool);
-  const uint32_t row_pitch = (s_.width + 2 * s_.pad) * input_.pixel_bytes();
-  c.segment_elements = merged_ ? s_.kernel_w * s_.in_channels : s_.in_channels;
-  c.segments_y = s_.kernel_h;
-  c.segments_x = merged_ ? 1 : s_.kernel_w;
-  c.segment_stride_y = row_pitch;
-  c.segment_stride_x = input_.pixel_bytes();
-  c.pixel_stride_y = s_.stride * row_pitch;
-  c.pixel_stride_x = s_.stride * input_.pixel_bytes();
+  const uint32_t window_w = s_.kernel_w + (s_.spread_x - 1U) * s_.stride;
+  c.segment_elements = merged_ ? window_w * s_.in_channels : s_.in_channels;
+  c.segments_y = s_.kernel_h + (s_.spread_y - 1U) * s_.stride;
+  c.segments_x = merged_ ? 1 : window_w;
+  c.tap_step_y = c.tap_step_x = 1;
+  c.pixel_step_y = s_.stride * s_.spread_y;
+  c.pixel_step_x = s_.stride * s_.spread_x;
+  c.input_pixel_pitch = input_.pixel_bytes();
+  c.input_row_pitch = s_.width * input_.pixel_bytes() + kRowGap;
+  c.spread_y = s_.spread_y;
+  c.spread_x = s_.spread_x;
   c.pool_h = c.pool_w = s_.pool_size;
   c.pool_stride_y = c.pool_stride_x = s_.pool_stride;
   c.convolution_width = conv_w_;
@@ -233,15 +237,26 @@ uint32_t ConvolutionCase::stream_bytes() const {
 std::vector<uint8_t> ConvolutionCase::packed_weights() const {
   const auto lanes = static_cast<uint32_t>(abi::lanes(s_.activation_bits, s_.weight_bits));
   const uint32_t segment_lanes = (config_.segment_elements + lanes - 1) / lanes * lanes;
-  std::vector<uint8_t> bytes(stream_bytes() * s_.out_channels, 0);
-  const uint32_t segments = config_.segments_y * config_.segments_x;
-  for (uint32_t k = 0; k < s_.out_channels; ++k) {
-    for (uint32_t segment = 0; segment < segments; ++segment) {
-      for (uint32_t e = 0; e < config_.segment_elements; ++e) {
-        const int32_t weight = weights_[(k * segments + segment) * config_.segment_elements + e];
-        put_bits(bytes.data() + k * stream_bytes(), (segment * segment_lanes + e) * s_.weight_bits,
-                 s_.weight_bits, static_cast<uint32_t>(s_.p4 ? abi::p4_encode(weight) : weight));
-      }
+  const uint32_t positions = uint32_t{s_.spread_y} * s_.spread_x;
+  std::vector<uint8_t> bytes(stream_bytes() * s_.out_channels * positions, 0);
+  const auto put = [&](uint32_t row, uint32_t y, uint32_t x, uint32_t c, int32_t weight) {
+    const uint32_t lane = merged_ ? y * segment_lanes + x * s_.in_channels + c
+                                  : (y * config_.segments_x + x) * segment_lanes + c;
+    put_bits(bytes.data() + row * stream_bytes(), lane * s_.weight_bits, s_.weight_bits,
+             static_cast<uint32_t>(s_.p4 ? abi::p4_encode(weight) : weight));
+  };
+  const uint32_t window_h = config_.segments_y;
+  const uint32_t window_w = s_.kernel_w + (s_.spread_x - 1U) * s_.stride;
+  for (uint32_t row = 0; row < positions * s_.out_channels; ++row) {
+    const uint32_t k = row % s_.out_channels;
+    const uint32_t top = row / s_.out_channels / s_.spread_x * s_.stride;
+    const uint32_t left = row / s_.out_channels % s_.spread_x * s_.stride;
+    for (uint32_t n = 0; n < window_h * window_w * s_.in_channels; ++n) {
+      const uint32_t y = n / s_.in_channels / window_w;
+      const uint32_t x = n / s_.in_channels % window_w;
+      const uint32_t c = n % s_.in_channels;
+      const bool own = y >= top && y < top + s_.kernel_h && x >= left && x < left + s_.kernel_w;
+      put(row, y, x, c, own ? weight_at(k, y - top, x - left, c) : 0);
     }
   }
   return bytes;
@@ -267,10 +282,7 @@ void ConvolutionCase::send_tile(ClusterBench& bench, uint32_t layer, uint32_t y0
   t.y_count = static_cast<uint32_t>(to - from);
   t.z_count = 1;
   t.y_dram_stride = static_cast<int32_t>(row_bytes);
-  t.y_local_stride = static_cast<int32_t>((s_.width + 2 * s_.pad) * input_.pixel_bytes());
-  t.pad_left = t.pad_right = static_cast<uint16_t>(s_.pad * input_.pixel_bytes());
-  t.pad_top = static_cast<uint16_t>(from - top);
-  t.pad_bottom = static_cast<uint16_t>(bottom - to);
+  t.y_local_stride = static_cast<int32_t>(config_.input_row_pitch);
   bench.push(Engine::kLoad, header(Opcode::kLoad, first ? 0 : kComputeBit), tag, t);
   if (s_.residual_bits != 0) {
     const uint32_t bytes = conv_w_ * residual_.pixel_bytes();
@@ -282,15 +294,17 @@ void ConvolutionCase::send_tile(ClusterBench& bench, uint32_t layer, uint32_t y0
              plain_transfer(kParameterAddress + k0 * 8, abi::kLocalParameters, channels * 8));
   bench.push(Engine::kLoad, header(Opcode::kLoad, 0, kComputeBit), tag,
              plain_transfer(kWeightAddress + k0 * stream_bytes(), abi::kLocalWeights,
-                            channels * stream_bytes()));
+                            channels * s_.spread_y * s_.spread_x * stream_bytes()));
 
   if (first) bench.push(Engine::kCompute, header(Opcode::kConfigure), tag, config_);
   abi::ComputeRun run = whole_run();
   run.residual_address += k0 * s_.residual_bits / 8;
   run.channel_first = k0;
   run.channel_count = channels;
-  run.y_first = y0;
-  run.y_count = rows;
+  run.y_first = static_cast<uint16_t>(y0);
+  run.y_count = static_cast<uint16_t>(rows);
+  run.input_row = static_cast<int16_t>(top - from);
+  run.input_rows = static_cast<uint16_t>(to - from);
   bench.push(Engine::kCompute,
              header(Opcode::kRun, kLoadBit | (first ? 0 : kStoreBit), kLoadBit | kStoreBit), tag,
              run);
@@ -347,8 +361,11 @@ abi::ComputeRun ConvolutionCase::whole_run() const {
   run.output_address = abi::kLocalOutputs;
   run.residual_address = kLocalResidual;
   run.channel_count = s_.out_channels;
-  run.y_count = out_h_;
-  run.x_count = out_w_;
+  run.y_count = static_cast<uint16_t>(out_h_);
+  run.x_count = static_cast<uint16_t>(out_w_);
+  run.input_row = run.input_column = static_cast<int16_t>(-static_cast<int32_t>(s_.pad));
+  run.input_rows = static_cast<uint16_t>(s_.height);
+  run.input_columns = static_cast<uint16_t>(s_.width);
   return run;
 }
 

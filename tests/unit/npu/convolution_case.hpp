@@ -23,9 +23,10 @@ struct ConvolutionShape {
   uint16_t pool_size = 1, pool_stride = 1;
   uint8_t residual_bits = 0;
   bool residual_signed = false;
-  uint32_t rows_per_tile = 0;      ///< 0: all
-  uint32_t channels_per_tile = 0;  ///< 0: all
-  bool merge_rows = false;         ///< one segment a kernel row, where pixels have no padding bits
+  uint32_t rows_per_tile = 0;          ///< 0: all
+  uint32_t channels_per_tile = 0;      ///< 0: all
+  uint8_t spread_y = 1, spread_x = 1;  ///< without pool, residual, stochastic or channel tiles
+  bool merge_rows = false;  ///< one segment a kernel row, where pixels have no padding bits
 };
 
 class ConvolutionCase {

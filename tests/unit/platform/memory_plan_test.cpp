@@ -30,8 +30,8 @@ deploy::Image image_of(uint32_t side, uint32_t arena_bytes, uint32_t weight_byte
   l.output_space = abi::TensorSpace::kOutput;
   l.input_rows = l.input_row_window = side;
   l.input_columns = l.input_column_window = side;
-  l.input_pixel_bytes = l.local_pixel_pitch = 3;
-  l.local_row_pitch = side * 3;
+  l.input_pixel_bytes = l.config.input_pixel_pitch = 3;
+  l.config.input_row_pitch = side * 3;
   l.output_pixel_bytes = l.output_row_bytes = 20;
   l.config.output_bits = 16;
   c.layers = {l};
