@@ -8,11 +8,9 @@
 namespace tessera::platform {
 namespace {
 
-/// Ports of the crossbar; behind the last one of each come those of the clusters.
-enum Initiator : unsigned { kCore, kFirstEngine };
-enum Target : unsigned { kDram, kClint, kPlic, kUart, kFinisher, kFirstNpu };
-
-constexpr unsigned kEnginesOnBus = 2;  // load and store, of a cluster
+using noc::kEnginesPerCluster;
+using noc::kFirstEngine;
+using noc::kFirstNpu;
 
 constexpr unsigned kBootInfoRegister = 11;  // a1
 
@@ -28,8 +26,7 @@ Soc::Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocO
       dram_base_(abi::kRamBase + chip.core.local_ram_bytes),
       local_bus_("local_bus", abi::kRamBase, chip.core.local_ram_bytes),
       local_ram_("local_ram", chip.core.local_ram_bytes, clock_),
-      crossbar_("crossbar", kFirstEngine + kEnginesOnBus * chip.npu.clusters,
-                kFirstNpu + chip.npu.clusters, clock_, chip.noc),
+      network_("network", noc::chip_layout(chip), clock_, chip.noc),
       dram_("dram", chip.dram, clock_),
       clint_("clint"),
       plic_("plic"),
@@ -57,13 +54,13 @@ Soc::Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocO
 }
 
 void Soc::map_addresses(const chip::Chip& chip) {
-  crossbar_.map({dram_base_, chip.dram.size_bytes, kDram});
-  crossbar_.map({abi::kClintBase, abi::kClintSize, kClint});
-  crossbar_.map({abi::kPlicBase, abi::kPlicSize, kPlic});
-  crossbar_.map({abi::kUartBase, abi::kUartSize, kUart});
-  crossbar_.map({abi::kFinisherBase, abi::kFinisherSize, kFinisher});
+  network_.map({dram_base_, chip.dram.size_bytes, noc::kDram});
+  network_.map({abi::kClintBase, abi::kClintSize, noc::kClint});
+  network_.map({abi::kPlicBase, abi::kPlicSize, noc::kPlic});
+  network_.map({abi::kUartBase, abi::kUartSize, noc::kUart});
+  network_.map({abi::kFinisherBase, abi::kFinisherSize, noc::kFinisher});
   for (uint32_t i = 0; i < clusters_.size(); ++i) {
-    crossbar_.map({abi::kNpuBase + i * abi::kNpuStride, abi::kNpuStride, kFirstNpu + i});
+    network_.map({abi::kNpuBase + i * abi::kNpuStride, abi::kNpuStride, kFirstNpu + i});
   }
 }
 
@@ -74,21 +71,21 @@ void Soc::bind(const SocOptions& options) {
   if (options.timing == common::TimingMode::kApproximatelyTimed) {
     at_bridge_ = std::make_unique<noc::AtBridge>("at_bridge");
     local_bus_.to_chip.bind(at_bridge_->target_socket);
-    at_bridge_->initiator_socket.bind(crossbar_.from_initiator[kCore]);
+    at_bridge_->initiator_socket.bind(network_.from_initiator[noc::kCore]);
   } else {
-    local_bus_.to_chip.bind(crossbar_.from_initiator[kCore]);
+    local_bus_.to_chip.bind(network_.from_initiator[noc::kCore]);
   }
   for (unsigned i = 0; i < clusters_.size(); ++i) {
-    const unsigned first = kFirstEngine + kEnginesOnBus * i;
-    clusters_[i]->load_bus.bind(crossbar_.from_initiator[first]);
-    clusters_[i]->store_bus.bind(crossbar_.from_initiator[first + 1]);
-    crossbar_.to_target[kFirstNpu + i].bind(clusters_[i]->registers);
+    const unsigned first = kFirstEngine + kEnginesPerCluster * i;
+    clusters_[i]->load_bus.bind(network_.from_initiator[first]);
+    clusters_[i]->store_bus.bind(network_.from_initiator[first + 1]);
+    network_.to_target[kFirstNpu + i].bind(clusters_[i]->registers);
   }
-  crossbar_.to_target[kDram].bind(dram_.socket);
-  crossbar_.to_target[kClint].bind(clint_.socket);
-  crossbar_.to_target[kPlic].bind(plic_.socket);
-  crossbar_.to_target[kUart].bind(uart_.socket);
-  crossbar_.to_target[kFinisher].bind(finisher_.socket);
+  network_.attach(noc::kDram, dram_);
+  network_.to_target[noc::kClint].bind(clint_.socket);
+  network_.to_target[noc::kPlic].bind(plic_.socket);
+  network_.to_target[noc::kUart].bind(uart_.socket);
+  network_.to_target[noc::kFinisher].bind(finisher_.socket);
 }
 
 void Soc::connect_interrupts() {

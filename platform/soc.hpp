@@ -18,7 +18,7 @@
 #include "memory/local_ram.hpp"
 #include "native_core.hpp"
 #include "noc/at_bridge.hpp"
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 #include "npu/cluster.hpp"
 #include "periph/clint.hpp"
 #include "periph/finisher.hpp"
@@ -41,7 +41,7 @@ struct SocOptions {
 
 ///     iss | native -- local bus -- [AT bridge] --+            +-- CLINT, PLIC, UART, finisher
 ///                         |                      |            |
-///                     local RAM               crossbar -------+-- registers of each NPU cluster
+///                     local RAM               network --------+-- registers of each NPU cluster
 ///                                                |            |
 ///              NPU load, store engines (of each) -+            +-- DRAM
 class Soc : public sc_core::sc_module {
@@ -54,6 +54,7 @@ class Soc : public sc_core::sc_module {
   std::size_t clusters() const { return clusters_.size(); }
   npu::Cluster& cluster(std::size_t index) { return *clusters_.at(index); }
   const memory::Dram& dram() const { return dram_; }
+  const noc::Interconnect& network() const { return network_; }
   periph::Uart16550& uart() { return uart_; }
   periph::Finisher& finisher() { return finisher_; }
 
@@ -75,7 +76,7 @@ class Soc : public sc_core::sc_module {
   LocalBus local_bus_;
   std::unique_ptr<noc::AtBridge> at_bridge_;
   memory::LocalRam local_ram_;
-  noc::Crossbar crossbar_;
+  noc::Interconnect network_;
   memory::Dram dram_;
   periph::Clint clint_;
   periph::Plic plic_;

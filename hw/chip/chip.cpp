@@ -61,6 +61,13 @@ void check_consistency(const Chip& chip) {
            "must leave room for core.local_ram_kib in the 2048 MiB from 0x80000000 up, got " +
                std::to_string(dram.size_bytes / kMib));
   }
+  const uint32_t nodes = chip.noc.columns * chip.noc.rows;
+  const uint32_t needed = dram.channels + chip.npu.clusters;
+  if (chip.noc.topology == NocTopology::kMesh && nodes < needed) {
+    refuse(chip.file, "noc.columns",
+           "times noc.rows must be at least " + std::to_string(needed) +
+               ", a node for each DRAM channel and each cluster, got " + std::to_string(nodes));
+  }
   const uint64_t row_of_all_banks = uint64_t{dram.channels} * dram.banks * dram.row_bytes;
   if (dram.size_bytes % row_of_all_banks != 0) {
     refuse(
@@ -117,6 +124,10 @@ std::string chip_path(const std::string& name_or_path) {
 }
 
 }  // namespace
+
+const char* name_of(NocTopology topology) {
+  return topology == NocTopology::kMesh ? "mesh" : "crossbar";
+}
 
 uint64_t Chip::period_ps() const { return static_cast<uint64_t>(std::llround(1e6 / clock_mhz)); }
 

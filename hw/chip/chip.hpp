@@ -35,9 +35,17 @@ struct Dma {
   uint32_t outstanding = 0;  ///< bursts in flight an engine, 1..32
 };
 
+enum class NocTopology : uint8_t { kCrossbar, kMesh };
+
+/// As in chip files: "crossbar", "mesh".
+const char* name_of(NocTopology topology);
+
 struct Noc {
-  uint32_t width_bytes = 0;     ///< bytes a port moves in a cycle
-  uint32_t latency_cycles = 0;  ///< one way, initiator to target
+  NocTopology topology = NocTopology::kCrossbar;
+  uint32_t columns = 0;         ///< of a mesh; 0 for a crossbar
+  uint32_t rows = 0;            ///< the same
+  uint32_t width_bytes = 0;     ///< bytes a link moves in a cycle
+  uint32_t latency_cycles = 0;  ///< one way through a crossbar; of a mesh from router to router
 };
 
 /// One channel of DRAM. Times in nanoseconds as in a JEDEC data sheet.

@@ -126,6 +126,11 @@ std::string to_yaml(const Chip& chip) {
   key(out, "outstanding", chip.dma.outstanding);
   out << YAML::EndMap;
   open(out, "noc");
+  key(out, "topology", name_of(chip.noc.topology));
+  if (chip.noc.topology == NocTopology::kMesh) {
+    key(out, "columns", chip.noc.columns);
+    key(out, "rows", chip.noc.rows);
+  }
   key(out, "width_bytes", chip.noc.width_bytes);
   key(out, "latency_cycles", chip.noc.latency_cycles);
   out << YAML::EndMap;

@@ -30,6 +30,28 @@ void read_npu(MapReader reader, RawChip& raw) {
   reader.finish();
 }
 
+/// A crossbar unless `topology` says otherwise.
+Noc read_noc(MapReader reader) {
+  Noc noc;
+  const std::string topology = reader.has("topology") ? reader.text("topology") : "crossbar";
+  if (topology == "mesh") {
+    noc.topology = NocTopology::kMesh;
+    noc.columns = reader.integer("columns", {1, 16});
+    noc.rows = reader.integer("rows", {1, 16});
+  } else if (topology != "crossbar") {
+    throw reader.error("topology", "must be crossbar or mesh, got " + topology);
+  }
+  for (const char* key : {"columns", "rows"}) {
+    if (noc.topology == NocTopology::kCrossbar && reader.has(key)) {
+      throw reader.error(key, "is for noc.topology mesh only; remove it");
+    }
+  }
+  noc.width_bytes = reader.integer("width_bytes", {1, 128, true});
+  noc.latency_cycles = reader.integer("latency_cycles", {1, 1000});
+  reader.finish();
+  return noc;
+}
+
 /// Reads `dram`. Under preset `custom` every key has to be there.
 RawDram read_dram(MapReader reader) {
   RawDram raw;
@@ -81,10 +103,7 @@ RawChip read_raw_chip(const std::string& file) {
   raw.dma.burst_bytes = dma.integer("burst_bytes", {16, 256, true});
   raw.dma.outstanding = dma.integer("outstanding", {1, 32});
   dma.finish();
-  MapReader noc = top.section("noc");
-  raw.noc.width_bytes = noc.integer("width_bytes", {1, 128, true});
-  raw.noc.latency_cycles = noc.integer("latency_cycles", {1, 1000});
-  noc.finish();
+  raw.noc = read_noc(top.section("noc"));
   raw.dram = read_dram(top.section("dram"));
   if (top.is_section("technology")) {
     raw.inline_technology = read_technology(top.section("technology"));

@@ -1,10 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <systemc>
-
-#include "common/burst_trace.hpp"
-#include "common/clock.hpp"
+#include <limits>
 
 namespace tessera::dma {
 
@@ -15,33 +12,44 @@ struct Breakdown {
   uint64_t noc_cycles = 0;    ///< it was on its way there or back
   uint64_t other_cycles = 0;  ///< it was not yet issued
 
+  friend Breakdown operator+(const Breakdown& a, const Breakdown& b) {
+    return {a.total_cycles + b.total_cycles, a.dram_cycles + b.dram_cycles,
+            a.noc_cycles + b.noc_cycles, a.other_cycles + b.other_cycles};
+  }
   friend Breakdown operator-(const Breakdown& a, const Breakdown& b) {
     return {a.total_cycles - b.total_cycles, a.dram_cycles - b.dram_cycles,
             a.noc_cycles - b.noc_cycles, a.other_cycles - b.other_cycles};
   }
 };
 
+/// When a burst passed which border, in cycles; kUnset if it did not.
+struct BurstStamps {
+  static constexpr uint64_t kUnset = std::numeric_limits<uint64_t>::max();
+
+  uint64_t issued = kUnset;
+  uint64_t delivered = kUnset;
+  uint64_t served = kUnset;
+  uint64_t returned = kUnset;
+};
+
 /// Splits busy time by the oldest burst: the time between the completion of a burst and that of
-/// the next is charged to what the next was doing then, by the stamps of its trace.
+/// the next is charged to what the next was doing then, by its stamps.
 class BusyAccount {
  public:
-  explicit BusyAccount(const common::Clock& clock) : clock_(clock) {}
+  /// Busy time starts at `cycle`.
+  void start(uint64_t cycle) { charged_until_ = cycle; }
 
-  /// Busy time starts at `when`.
-  void start(const sc_core::sc_time& when) { charged_until_ = clock_.floor_cycles(when); }
+  /// Charges the time up to `cycle`, or up to the burst's return if that is earlier, to a burst.
+  /// Stamps that are not set or lie beyond `cycle` count as not reached.
+  void charge(const BurstStamps& stamps, uint64_t cycle);
 
-  /// Charges the time up to `when`, or up to the burst's return if that is earlier, to a burst.
-  /// Stamps that are not set or lie beyond `when` count as not reached.
-  void charge(const common::BurstTrace& trace, const sc_core::sc_time& when);
-
-  /// Charges the time up to `when` to no burst.
-  void charge_other(const sc_core::sc_time& when);
+  /// Charges the time up to `cycle` to no burst.
+  void charge_other(uint64_t cycle);
 
   const Breakdown& sums() const { return sums_; }
 
  private:
-  common::Clock clock_;
-  uint64_t charged_until_ = 0;  ///< cycle
+  uint64_t charged_until_ = 0;
   Breakdown sums_;
 };
 

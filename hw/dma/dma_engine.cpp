@@ -45,17 +45,16 @@ DmaEngine::DmaEngine(const sc_core::sc_module_name& name, const common::Clock& c
       clock_(clock),
       config_(config),
       mode_(mode),
-      account_(clock) {
+      train_transaction_(pool_.acquire(tlm::TLM_IGNORE_COMMAND, 0, nullptr, 0)),
+      train_(new BurstTrain) {
   if (config.burst_bytes > kMaxBurstBytes || config.outstanding == 0) {
     SC_REPORT_FATAL(this->name(), "bursts are at most 256 bytes, one or more in flight");
   }
-  const bool timed = mode == common::TimingMode::kApproximatelyTimed;
-  slots_.resize(timed ? config.outstanding : 2 * std::max<size_t>(config.outstanding, 16));
+  if (mode == common::TimingMode::kLooselyTimed) {
+    slots_.resize(2 * std::max<size_t>(config.outstanding, 16));
+  }
   socket.register_nb_transport_bw(this, &DmaEngine::nb_transport_bw);
-  SC_HAS_PROCESS(DmaEngine);
-  SC_METHOD(pump);
-  sensitive << steps_.event();
-  dont_initialize();
+  train_transaction_->set_extension(train_);  // deleted by the payload
 }
 
 DmaEngine::~DmaEngine() = default;
@@ -67,29 +66,40 @@ TransferResult DmaEngine::transfer(const Descriptor3d& descriptor, Direction dir
   if (edge != sc_time_stamp()) wait(edge - sc_time_stamp());
   Job job{descriptor, direction, local, BurstCutter(descriptor, config_.burst_bytes), {}};
   job_ = &job;
-  account_.start(sc_time_stamp());
+  account_ = BusyAccount();
+  account_.start(clock_.now_cycles());
   if (mode_ == common::TimingMode::kApproximatelyTimed) {
     run_approximately_timed(job);
   } else {
     run_loosely_timed(job);
   }
-  account_.charge_other(sc_time_stamp());
+  busy_ = breakdown_at_now();
   job_ = nullptr;
   (direction == Direction::kRead ? bytes_read_ : bytes_written_) += job.result.bytes;
   return job.result;
 }
 
 Breakdown DmaEngine::breakdown_at_now() const {
-  if (job_ == nullptr) return account_.sums();
-  const sc_time now = sc_time_stamp();
+  if (job_ == nullptr) return busy_;
+  if (train_->progress != nullptr) return busy_ + train_->progress->breakdown_at_now();
+  const uint64_t now = clock_.now_cycles();
   BusyAccount account = account_;
   for (size_t age = 0; age < in_flight_; ++age) {
-    const BurstTrace& trace = common::trace_of(*slot(age).transaction);
-    account.charge(trace, now);
-    if (trace.returned > now) break;
+    const BurstStamps stamps = stamps_of(slot(age));
+    account.charge(stamps, now);
+    if (stamps.returned > now) break;
   }
   account.charge_other(now);
-  return account.sums();
+  return busy_ + account.sums();
+}
+
+/// The trace of a loosely timed burst in cycles.
+BurstStamps DmaEngine::stamps_of(const Slot& slot) const {
+  const BurstTrace& trace = common::trace_of(*slot.transaction);
+  const auto cycle = [&](const sc_time& stamp) {
+    return BurstTrace::is_set(stamp) ? clock_.floor_cycles(stamp) : BurstStamps::kUnset;
+  };
+  return {cycle(trace.issued), cycle(trace.delivered), cycle(trace.served), cycle(trace.returned)};
 }
 
 DmaEngine::Slot& DmaEngine::add_burst(Job& job) {
@@ -112,7 +122,7 @@ void DmaEngine::retire_until(Job& job, const sc_time& when) {
 
 void DmaEngine::retire_oldest(Job& job) {
   Slot& oldest = slot(0);
-  account_.charge(common::trace_of(*oldest.transaction), sc_time_stamp());
+  account_.charge(stamps_of(oldest), clock_.now_cycles());
   if (oldest.transaction->is_response_ok()) {
     job.result.bytes += oldest.burst.bytes;
     if (job.direction == Direction::kRead) {
@@ -170,60 +180,67 @@ void DmaEngine::run_loosely_timed(Job& job) {
 // ---- approximately timed
 
 void DmaEngine::run_approximately_timed(Job& job) {
-  pump();
-  while (in_flight_ != 0 || !job.all_issued()) wait(job_done_);
-}
-
-/// Acts on answers that are due, retires what has returned, issues what may be issued.
-void DmaEngine::pump() {
-  Step step;
-  while (steps_.pop(step)) {
-    if (step.transaction == requesting_) requesting_ = nullptr;
-    if (step.signal == Signal::kResponseToEnd) {
-      tlm::tlm_phase phase = tlm::END_RESP;
-      sc_time delay = sc_core::SC_ZERO_TIME;
-      socket->nb_transport_fw(*step.transaction, phase, delay);
-    }
-  }
-  if (job_ == nullptr) return;
-  retire_until(*job_, sc_time_stamp());
-  while (requesting_ == nullptr && in_flight_ < slots_.size() && !job_->all_issued()) {
-    send_request(add_burst(*job_));
-  }
-  if (in_flight_ == 0 && job_->all_issued()) job_done_.notify(sc_core::SC_ZERO_TIME);
-}
-
-void DmaEngine::send_request(Slot& sent) {
-  Transaction& transaction = *sent.transaction;
-  common::trace_of(transaction).issued = sc_time_stamp();
-  requesting_ = &transaction;
+  if (job.all_issued()) return;
+  const bool is_read = job.direction == Direction::kRead;
+  Transaction& transaction = *train_transaction_;
+  transaction.set_command(is_read ? tlm::TLM_READ_COMMAND : tlm::TLM_WRITE_COMMAND);
+  transaction.set_address(job.descriptor.base_address);
+  transaction.set_data_ptr(job.local.data);
+  const auto bytes = static_cast<unsigned>(job.descriptor.bytes());
+  transaction.set_data_length(bytes);
+  transaction.set_streaming_width(bytes);
+  transaction.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+  train_->descriptor = job.descriptor;
+  train_->burst_bytes = config_.burst_bytes;
+  train_->outstanding = config_.outstanding;
   tlm::tlm_phase phase = tlm::BEGIN_REQ;
   sc_time delay = sc_core::SC_ZERO_TIME;
-  const tlm::tlm_sync_enum answer = socket->nb_transport_fw(transaction, phase, delay);
-  const sc_time when = sc_time_stamp() + delay;
-  if (answer == tlm::TLM_UPDATED) {
-    on_phase(transaction, phase, when, Signal::kResponseToEnd);
-  } else if (answer == tlm::TLM_COMPLETED) {
-    on_phase(transaction, tlm::BEGIN_RESP, when, Signal::kResponse);
+  socket->nb_transport_fw(transaction, phase, delay);
+  if (train_->progress == nullptr) {
+    SC_REPORT_FATAL(name(), "what it is bound to carries no trains of bursts");
   }
+  wait(train_done_);
+  bursts_ += train_->bursts_issued;
+  job.result.status = transaction.get_response_status();
+  if (!job.result.ok()) job.result.failing_address = train_->failing_address;
+  move_data(job, train_->bursts_issued);
 }
 
-void DmaEngine::on_phase(Transaction& transaction, const tlm::tlm_phase& phase, const sc_time& when,
-                         Signal response) {
-  if (phase == tlm::BEGIN_RESP) {
-    common::stamp_once(transaction, &BurstTrace::returned, when);
-    steps_.push(when, {response, &transaction});
-  } else if (phase == tlm::END_REQ) {
-    steps_.push(when, {Signal::kEndRequest, &transaction});
-  } else {
-    SC_REPORT_FATAL(name(), "a target sent an illegal phase");
-  }
+tlm::tlm_sync_enum DmaEngine::nb_transport_bw(Transaction&, tlm::tlm_phase& phase, sc_time& delay) {
+  if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
+  train_done_.notify(delay);
+  return tlm::TLM_COMPLETED;
 }
 
-tlm::tlm_sync_enum DmaEngine::nb_transport_bw(Transaction& transaction, tlm::tlm_phase& phase,
-                                              sc_time& delay) {
-  on_phase(transaction, phase, sc_time_stamp() + delay, Signal::kResponse);
-  return phase == tlm::BEGIN_RESP ? tlm::TLM_COMPLETED : tlm::TLM_ACCEPTED;
+/// The memory around an address; a range of nothing if there is none.
+tlm::tlm_dmi DmaEngine::memory_at(uint64_t address) {
+  Transaction transaction;
+  transaction.set_address(address);
+  tlm::tlm_dmi dmi;
+  if (!socket->get_direct_mem_ptr(transaction, dmi)) {
+    dmi.set_dmi_ptr(nullptr);
+    dmi.set_start_address(1);
+    dmi.set_end_address(0);
+  }
+  return dmi;
+}
+
+/// Moves the first `bursts` bursts; those that no memory holds were refused.
+void DmaEngine::move_data(Job& job, uint64_t bursts) {
+  const bool is_read = job.direction == Direction::kRead;
+  tlm::tlm_dmi memory = memory_at(job.descriptor.base_address);
+  Burst burst;
+  for (uint64_t n = 0; n < bursts && job.cutter.next(burst); ++n) {
+    const uint64_t last = burst.address + (burst.bytes - 1);
+    const auto holds = [&] {
+      return burst.address >= memory.get_start_address() && last <= memory.get_end_address();
+    };
+    if (!holds()) memory = memory_at(burst.address);
+    if (!holds()) continue;
+    uint8_t* there = memory.get_dmi_ptr() + (burst.address - memory.get_start_address());
+    copy_local(job.descriptor, job.local, burst, there, is_read);
+    job.result.bytes += burst.bytes;
+  }
 }
 
 std::vector<common::Statistic> DmaEngine::statistics() const {

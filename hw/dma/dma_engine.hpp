@@ -12,10 +12,10 @@
 #include "chip/chip.hpp"
 #include "common/clock.hpp"
 #include "common/statistic.hpp"
-#include "common/timed_queue.hpp"
 #include "common/timing_mode.hpp"
 #include "common/transaction_pool.hpp"
 #include "dma/burst_cutter.hpp"
+#include "dma/burst_train.hpp"
 #include "dma/busy_account.hpp"
 
 namespace tessera::dma {
@@ -43,10 +43,11 @@ struct TransferResult {
 
 /// Moves 3-D blocks between memory and a local buffer, several bursts in flight.
 ///
-/// Approximately timed, each burst is a four-phase transaction; a new one is issued at a clock edge
-/// as soon as the request channel is free and fewer than `outstanding` are in flight; bursts retire
-/// in order. Loosely timed, bursts are blocking transactions issued at the same
-/// times, at most 2 * max(outstanding, 16) of them ahead of simulated time.
+/// Approximately timed, a transfer is one four-phase transaction with a BurstTrain, whose bursts
+/// the network times: a new one is issued as soon as the request channel is free and fewer than
+/// `outstanding` are in flight; bursts retire in order. The data move when the transfer ends,
+/// through DMI. Loosely timed, bursts are blocking transactions issued at the same times, at most
+/// 2 * max(outstanding, 16) of them ahead of simulated time.
 class DmaEngine : public sc_core::sc_module {
  public:
   DmaEngine(const sc_core::sc_module_name& name, const common::Clock& clock,
@@ -72,7 +73,7 @@ class DmaEngine : public sc_core::sc_module {
   using Transaction = tlm::tlm_generic_payload;
   static constexpr uint32_t kMaxBurstBytes = 256;
 
-  /// A burst from its issue until it retires.
+  /// A loosely timed burst from its issue until it retires.
   struct Slot {
     Burst burst;
     Transaction* transaction = nullptr;
@@ -89,22 +90,14 @@ class DmaEngine : public sc_core::sc_module {
 
     bool all_issued() const { return failed || cutter.done(); }
   };
-  /// What a target has answered, to be acted on when its delay has passed.
-  enum class Signal { kEndRequest, kResponse, kResponseToEnd };
-  struct Step {
-    Signal signal = Signal::kEndRequest;
-    Transaction* transaction = nullptr;
-  };
-
   void run_approximately_timed(Job& job);
   void run_loosely_timed(Job& job);
 
-  void pump();
-  void send_request(Slot& slot);
-  void on_phase(Transaction& transaction, const tlm::tlm_phase& phase, const sc_core::sc_time& when,
-                Signal response);
   tlm::tlm_sync_enum nb_transport_bw(Transaction& transaction, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay);
+  BurstStamps stamps_of(const Slot& slot) const;
+  tlm::tlm_dmi memory_at(uint64_t address);
+  void move_data(Job& job, uint64_t bursts);
 
   Slot& slot(size_t age) { return slots_[(first_ + age) % slots_.size()]; }
   const Slot& slot(size_t age) const { return slots_[(first_ + age) % slots_.size()]; }
@@ -116,14 +109,15 @@ class DmaEngine : public sc_core::sc_module {
   chip::Dma config_;
   common::TimingMode mode_;
   common::TransactionPool pool_;
-  std::vector<Slot> slots_;  ///< a ring; `first_` is the oldest burst
+  std::vector<Slot> slots_;  ///< loosely timed: a ring; `first_` is the oldest burst
   size_t first_ = 0;
   size_t in_flight_ = 0;
-  Transaction* requesting_ = nullptr;  ///< it waits for END_REQ
   Job* job_ = nullptr;
-  common::TimedQueue<Step> steps_;
-  sc_core::sc_event job_done_;
-  BusyAccount account_;
+  Transaction* train_transaction_;
+  BurstTrain* train_;  ///< its extension
+  sc_core::sc_event train_done_;
+  Breakdown busy_;       ///< of the transfers that have ended
+  BusyAccount account_;  ///< of the transfer in progress, if loosely timed
   uint64_t bytes_read_ = 0;
   uint64_t bytes_written_ = 0;
   uint64_t bursts_ = 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -9,6 +10,9 @@ namespace tessera::memory {
 
 /// Channels take turns every so many bytes of address, so that no aligned burst is split.
 constexpr uint64_t kChannelInterleaveBytes = 256;
+
+/// Accesses that a port of the controller holds until their responses have left.
+constexpr std::size_t kControllerDepth = 64;
 
 struct DramStatistics {
   uint64_t reads = 0;  ///< transactions

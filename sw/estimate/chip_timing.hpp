@@ -1,13 +1,14 @@
 #pragma once
 
-/// All clusters of a chip and their memory on paper.
+/// All clusters of a chip, its network and its memory on paper.
 
 #include <cstdint>
 #include <vector>
 
 #include "chip/chip.hpp"
 #include "estimate/cluster_timing.hpp"
-#include "estimate/memory_path.hpp"
+#include "memory/dram_timing.hpp"
+#include "noc/fabric.hpp"
 
 namespace tessera::estimate {
 
@@ -26,12 +27,14 @@ class ChipTiming {
   uint32_t clusters() const { return static_cast<uint32_t>(clusters_.size()); }
   ClusterTiming& cluster(uint32_t index) { return clusters_[index]; }
   const ClusterTiming& cluster(uint32_t index) const { return clusters_[index]; }
-  const MemoryPath& memory() const { return memory_; }
+  const memory::DramTiming& memory() const { return memory_; }
+  const noc::Fabric& network() const { return network_; }
 
  private:
   bool step(uint64_t limit);
 
-  MemoryPath memory_;
+  memory::DramTiming memory_;
+  noc::Fabric network_;
   std::vector<ClusterTiming> clusters_;
   uint64_t cycle_ = 0;
 };

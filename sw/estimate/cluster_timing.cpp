@@ -13,19 +13,19 @@ constexpr abi::Engine kAllEngines[] = {abi::Engine::kLoad, abi::Engine::kCompute
                                        abi::Engine::kStore};
 }  // namespace
 
-ClusterTiming::ClusterTiming(const chip::Chip& chip, uint64_t dram_base, MemoryPath& memory,
-                             uint32_t first_port)
-    : dram_base_(dram_base),
+ClusterTiming::ClusterTiming(const chip::Chip& chip, noc::Fabric& network, uint32_t first_port)
+    : burst_bytes_(chip.dma.burst_bytes),
+      outstanding_(chip.dma.outstanding),
       engines_{EngineState(abi::Engine::kLoad, chip.npu.fifo_words),
                EngineState(abi::Engine::kCompute, chip.npu.fifo_words),
                EngineState(abi::Engine::kStore, chip.npu.fifo_words)},
-      memory_(memory),
+      network_(network),
       first_port_(first_port),
       runs_(chip) {}
 
 uint64_t ClusterTiming::ready_cycle(abi::Engine engine) const {
   const EngineState& e = state(engine);
-  return e.activity == Activity::kTransferring ? memory_.done_cycle(port_of(engine))
+  return e.activity == Activity::kTransferring ? network_.done_cycle(port_of(engine))
                                                : e.ready_cycle;
 }
 
@@ -159,13 +159,11 @@ void ClusterTiming::begin_transfer(abi::Engine engine) {
   auto& local_bytes = is_load ? e.events.scratchpad_bytes_written : e.events.scratchpad_bytes_read;
   local_bytes[transfer.local_address / abi::kLocalRegionBytes] = bytes;
   (is_load ? e.events.dram_bytes_read : e.events.dram_bytes_written) = bytes;
-  const dma::Descriptor3d descriptor{transfer.dram_address - dram_base_,
-                                     transfer.x_bytes,
-                                     transfer.y_count,
-                                     transfer.z_count,
-                                     transfer.y_dram_stride,
-                                     transfer.z_dram_stride};
-  memory_.start(port_of(engine), descriptor, engine == abi::Engine::kStore, cycle_);
+  const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
+                                     transfer.y_count,       transfer.z_count,
+                                     transfer.y_dram_stride, transfer.z_dram_stride};
+  network_.start(port_of(engine),
+                 {descriptor, burst_bytes_, outstanding_, engine == abi::Engine::kStore}, cycle_);
 }
 
 void ClusterTiming::complete(abi::Engine engine) {

@@ -9,8 +9,8 @@
 
 #include "abi/npu_registers.hpp"
 #include "chip/chip.hpp"
-#include "estimate/memory_path.hpp"
 #include "estimate/run_timing.hpp"
+#include "noc/fabric.hpp"
 #include "npu/accounting.hpp"
 #include "npu/command_fifo.hpp"
 #include "npu/statistics.hpp"
@@ -18,19 +18,19 @@
 
 namespace tessera::estimate {
 
+using noc::kNever;
+
 /// What hw/npu/cluster_engines.cpp does, by events instead of processes: an engine takes its next
 /// command when it is whole, waits for its tokens, works, gives tokens. A RUN takes what RunTiming
-/// says, a CONFIGURE what chip/array_timing.hpp says, a transfer its bursts on the MemoryPath.
+/// says, a CONFIGURE what chip/array_timing.hpp says, a transfer its bursts on the noc::Fabric.
 /// FIFOs, tokens and the accounting are those of the model.
 ///
 /// Commands are taken to be legal: the firmware makes them from a checked image. Cycles that are
 /// passed in never go back.
 class ClusterTiming {
  public:
-  /// `dram_base`: physical address of the DRAM. The load engine has port `first_port` of the
-  /// memory, the store engine the next.
-  ClusterTiming(const chip::Chip& chip, uint64_t dram_base, MemoryPath& memory,
-                uint32_t first_port);
+  /// The load engine is initiator `first_port` of the network, the store engine the next.
+  ClusterTiming(const chip::Chip& chip, noc::Fabric& network, uint32_t first_port);
 
   /// When an engine is done with what it does; kNever if no engine does anything, or the memory
   /// does not know yet.
@@ -77,10 +77,11 @@ class ClusterTiming {
   void begin_transfer(abi::Engine engine);
   void complete(abi::Engine engine);
 
-  uint64_t dram_base_;
+  uint32_t burst_bytes_;
+  uint32_t outstanding_;
   std::array<EngineState, abi::kEngineCount> engines_;
   npu::Tokens tokens_;
-  MemoryPath& memory_;
+  noc::Fabric& network_;
   uint32_t first_port_;
   RunTiming runs_;
   npu::Accounting accounting_;

@@ -86,7 +86,8 @@ Estimate estimate(const deploy::Image& image, const chip::Chip& chip) {
   result.dram_bytes = sum.dram_bytes_read + sum.dram_bytes_written;
   result.macs = sum.macs;
   result.energy_pj =
-      npu::energy_of(sum, {timing.memory().dram().activates, host.instructions, result.seconds},
+      npu::energy_of(sum,
+                     {timing.memory().statistics().activates, host.instructions, result.seconds},
                      chip.technology)
           .total_pj();
   result.array_mm2 = chip.technology.fused_area.array_um2(chip.npu.rows, chip.npu.columns) *

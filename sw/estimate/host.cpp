@@ -71,6 +71,7 @@ class Host {
 
   void run_layer(uint32_t index, const abi::LayerProgram& layer, const firmware::TensorBases& bases,
                  bool last);
+  uint64_t latency_to(uint32_t address) const;
   uint32_t read_register(uint32_t cluster, uint32_t offset) const;
   void write_register(uint32_t cluster, uint32_t offset, uint32_t value);
   uint32_t pending_interrupts(uint32_t cluster) const;
@@ -167,10 +168,18 @@ HostWork Host::work() const {
 void Host::find_largest(const abi::IoTensor& logits) {
   const uint64_t row_hit_cycles =
       (timing_.memory().row_hit_ps() + chip_.period_ps() - 1) / chip_.period_ps();
-  const uint64_t stall_cycles = row_hit_cycles + 2 * uint64_t{chip_.noc.latency_cycles};
+  const uint64_t stall_cycles =
+      row_hit_cycles + 2 * timing_.network().one_way_cycles(noc::kCore, noc::kDram);
   const uint64_t elements = uint64_t{logits.channels} * logits.height * logits.width;
   const uint64_t words = (elements * logits.bits + 31) / 32;
   compute(kFinishCycles + (kFinishAccesses + words) * stall_cycles + elements * kLogitCycles);
+}
+
+/// One way through the network to the registers at an address.
+uint64_t Host::latency_to(uint32_t address) const {
+  const std::optional<uint32_t> cluster = cluster_at(address);
+  return timing_.network().one_way_cycles(noc::kCore,
+                                          cluster ? noc::kFirstNpu + *cluster : noc::kPlic);
 }
 
 void Host::spend(uint64_t cycles) {
@@ -185,7 +194,7 @@ void Host::compute(uint64_t cycles) {
 }
 
 uint32_t Host::read(uint32_t address) {
-  const uint64_t latency = chip_.noc.latency_cycles;
+  const uint64_t latency = latency_to(address);
   const std::optional<uint32_t> cluster = cluster_at(address);
   if (cluster && is_space(register_at(address))) compute(kSpaceReadCycles);
   ++accesses_;
@@ -203,7 +212,7 @@ void Host::write(uint32_t address, uint32_t value) {
       compute(push_cost_.cycles_before(*engine, value));
   }
   ++accesses_;
-  const uint64_t latency = chip_.noc.latency_cycles;
+  const uint64_t latency = latency_to(address);
   spend(latency + 1);
   timing_.advance(cycle_);
   if (cluster) write_register(*cluster, register_at(address), value);

@@ -13,7 +13,7 @@
 
 #include "chip/chip.hpp"
 #include "memory/dram.hpp"
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 #include "npu/cluster.hpp"
 
 namespace {
@@ -42,13 +42,13 @@ class Bench : public sc_core::sc_module {
         clock_(chip.period_ps()),
         cluster_("cluster", chip, common::TimingMode::kApproximatelyTimed),
         dram_("dram", chip.dram, clock_),
-        crossbar_("crossbar", 2, 1, clock_, chip.noc),
+        crossbar_("crossbar", noc::crossbar_layout(2, 1), clock_, chip.noc),
         host_("host") {
     SC_HAS_PROCESS(Bench);
     crossbar_.map({kDramBase, dram_.size(), 0, 0});
     cluster_.load_bus.bind(crossbar_.from_initiator[0]);
     cluster_.store_bus.bind(crossbar_.from_initiator[1]);
-    crossbar_.to_target[0].bind(dram_.socket);
+    crossbar_.attach(0, dram_);
     host_.bind(cluster_.registers);
     std::mt19937 random(1);
     for (uint32_t i = 0; i < 0x20'0000; ++i) dram_.data()[i] = static_cast<uint8_t>(random());
@@ -177,7 +177,7 @@ class Bench : public sc_core::sc_module {
   const common::Clock clock_;
   npu::Cluster cluster_;
   memory::Dram dram_;
-  noc::Crossbar crossbar_;
+  noc::Interconnect crossbar_;
   tlm_utils::simple_initiator_socket<Bench> host_;
 };
 

@@ -83,7 +83,7 @@ TEST_P(ShippedChip, comes_back_the_same_through_its_yaml) {
   EXPECT_EQ(again.dram.size_bytes, chip.dram.size_bytes);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ShippedChip, testing::Values("reference", "edge", "large"));
+INSTANTIATE_TEST_SUITE_P(All, ShippedChip, testing::Values("reference", "edge", "large", "mesh"));
 
 TEST(Chip, fingerprint_depends_on_each_thing_the_deployer_sees) {
   const Chip chip = load_chip("reference");

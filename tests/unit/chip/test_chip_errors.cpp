@@ -11,6 +11,7 @@ namespace tessera::chip {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 /// The reference chip's YAML with `before` replaced by `after`, and what load_chip says to it.
 struct Edited {
@@ -51,6 +52,24 @@ void expect_refused(const std::string& before, const std::string& after,
             "c.yaml:" + std::to_string(edited.line) + ": " + expected)
       << edited.message;
   EXPECT_EQ(edited.message.find('\n'), std::string::npos) << edited.message;
+}
+
+TEST(ChipErrors, of_the_network_name_its_topology_and_its_nodes) {
+  expect_refused("topology: crossbar", "topology: torus",
+                 "noc.topology must be crossbar or mesh, got torus");
+  const auto expect_at = [](const std::string& after, std::size_t lines, const char* expected) {
+    const Edited edited = edit("topology: crossbar", after);
+    EXPECT_THAT(edited.message,
+                StartsWith("c.yaml:" + std::to_string(edited.line + lines) + ": " + expected));
+  };
+  expect_at("topology: crossbar\n  columns: 2", 1, "noc.columns is for noc.topology mesh only");
+  expect_at("topology: mesh\n  columns: 2\n  rows: 0", 2,
+            "noc.rows must be an integer in 1..16, got 0");
+  expect_at("topology: mesh\n  columns: 1\n  rows: 1", 1,
+            "noc.columns times noc.rows must be at least 2, a node for each DRAM channel and each "
+            "cluster, got 1");
+  const Edited missing = edit("topology: crossbar", "topology: mesh\n  columns: 2");
+  EXPECT_THAT(missing.message, HasSubstr("noc.rows"));
 }
 
 TEST(ChipErrors, an_impossible_value_names_file_line_key_value_and_range) {

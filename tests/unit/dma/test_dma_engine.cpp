@@ -9,7 +9,7 @@
 #include "chip/chip.hpp"
 #include "dma/dma_engine.hpp"
 #include "memory/dram.hpp"
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 
 namespace tessera::dma {
 namespace {
@@ -24,16 +24,17 @@ struct System {
   System(const char* chip_name, TimingMode mode)
       : chip(chip::load_chip(chip_name)),
         clock(chip.period_ps()),
-        crossbar(sc_core::sc_gen_unique_name("crossbar"), 1, 1, clock, chip.noc),
+        crossbar(sc_core::sc_gen_unique_name("crossbar"), noc::crossbar_layout(1, 1), clock,
+                 chip.noc),
         dram(sc_core::sc_gen_unique_name("dram"), chip.dram, clock),
         engine(sc_core::sc_gen_unique_name("engine"), clock, chip.dma, mode) {
     engine.socket.bind(crossbar.from_initiator[0]);
-    crossbar.to_target[0].bind(dram.socket);
+    crossbar.attach(0, dram);
     crossbar.map({kDramBase, dram.size(), 0, 0});
   }
   chip::Chip chip;
   common::Clock clock;
-  noc::Crossbar crossbar;
+  noc::Interconnect crossbar;
   memory::Dram dram;
   DmaEngine engine;
 };
@@ -314,13 +315,13 @@ TEST(DmaEngine, loosely_and_approximately_timed_transfers_take_similar_times) {
 TEST(DmaEngine, two_engines_share_the_memory_fairly) {
   const chip::Chip chip = chip::load_chip("reference");
   const common::Clock clock(chip.period_ps());
-  noc::Crossbar crossbar("crossbar", 2, 1, clock, chip.noc);
+  noc::Interconnect crossbar("crossbar", noc::crossbar_layout(2, 1), clock, chip.noc);
   memory::Dram dram("dram", chip.dram, clock);
   DmaEngine first("first", clock, chip.dma, kAt);
   DmaEngine second("second", clock, chip.dma, kAt);
   first.socket.bind(crossbar.from_initiator[0]);
   second.socket.bind(crossbar.from_initiator[1]);
-  crossbar.to_target[0].bind(dram.socket);
+  crossbar.attach(0, dram);
   crossbar.map({kDramBase, dram.size(), 0, 0});
   std::vector<uint8_t> local(65536);
   for (DmaEngine* engine : {&first, &second}) {

@@ -167,69 +167,6 @@ TEST_F(DramTest, debug_transport_stops_at_the_end_of_the_memory) {
   EXPECT_EQ(initiator.socket->transport_dbg(t), 0U);
 }
 
-TEST_F(DramTest, non_blocking_requests_are_answered_at_the_same_times_as_blocking_ones) {
-  std::vector<tlm::tlm_generic_payload*> sent;
-  run([&] {
-    for (uint64_t address : {0, 64, 4096}) {
-      auto* t = initiator.pool.acquire(tlm::TLM_READ_COMMAND, address, data, 64);
-      sent.push_back(t);
-      tlm::tlm_phase phase = tlm::BEGIN_REQ;
-      sc_time delay;
-      EXPECT_EQ(initiator.socket->nb_transport_fw(*t, phase, delay), tlm::TLM_UPDATED);
-      EXPECT_EQ(phase, tlm::END_REQ);
-    }
-  });
-  ASSERT_EQ(initiator.responses.size(), 3U);
-  EXPECT_EQ(initiator.responses[0].second, sc_time(26, SC_NS));
-  EXPECT_EQ(initiator.responses[1].second, sc_time(30, SC_NS));
-  // 4096 is bank 0 again: precharge at 30, 30 + 10 + 10 + 10 + 5 = 65.
-  EXPECT_EQ(initiator.responses[2].second, sc_time(66, SC_NS));
-  EXPECT_EQ(common::trace_of(*sent[2]).served, sc_time(66, SC_NS));
-  for (auto* t : sent) {
-    EXPECT_EQ(t->get_ref_count(), 1) << "the DRAM keeps no reference";
-    t->release();
-  }
-}
-
-TEST_F(DramTest, a_response_waits_until_the_one_before_has_ended) {
-  initiator.complete = false;
-  std::vector<tlm::tlm_generic_payload*> sent;
-  run([&] {
-    for (uint64_t address : {0, 64}) {
-      sent.push_back(initiator.pool.acquire(tlm::TLM_READ_COMMAND, address, data, 64));
-      tlm::tlm_phase phase = tlm::BEGIN_REQ;
-      sc_time delay;
-      initiator.socket->nb_transport_fw(*sent.back(), phase, delay);
-    }
-    wait(sc_time(100, SC_NS));
-    EXPECT_EQ(initiator.responses.size(), 1U);
-    tlm::tlm_phase phase = tlm::END_RESP;
-    sc_time delay;
-    EXPECT_EQ(initiator.socket->nb_transport_fw(*sent[0], phase, delay), tlm::TLM_COMPLETED);
-  });
-  ASSERT_EQ(initiator.responses.size(), 2U);
-  EXPECT_EQ(initiator.responses[1].second, sc_time(100, SC_NS));
-}
-
-TEST_F(DramTest, a_full_controller_accepts_the_next_request_when_a_response_has_left) {
-  run([&] {
-    for (size_t i = 0; i < Dram::kQueueDepth; ++i) {
-      auto* t = initiator.pool.acquire(tlm::TLM_READ_COMMAND, 64 * i, data, 64);
-      tlm::tlm_phase phase = tlm::BEGIN_REQ;
-      sc_time delay;
-      const auto answer = initiator.socket->nb_transport_fw(*t, phase, delay);
-      const bool last = i + 1 == Dram::kQueueDepth;
-      EXPECT_EQ(answer, last ? tlm::TLM_ACCEPTED : tlm::TLM_UPDATED) << i;
-    }
-    wait(sc_time(25, SC_NS));
-    EXPECT_EQ(initiator.ended_requests, 0U);
-    wait(sc_time(2, SC_NS));
-    EXPECT_EQ(initiator.ended_requests, 1U) << "the first response left at 26 ns";
-  });
-  EXPECT_EQ(initiator.responses.size(), Dram::kQueueDepth);
-  EXPECT_EQ(initiator.ended_requests, 1U);
-}
-
 TEST_F(DramTest, two_gigabytes_cost_nothing_until_they_are_touched) {
   BackingStore store(uint64_t{2047} << 20);
   store.data()[store.size() - 1] = 5;

@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "noc/at_bridge.hpp"
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 #include "ports.hpp"
 
 namespace tessera::noc {
@@ -12,7 +12,7 @@ using test::Style;
 
 struct AtBridgeTest : testing::Test {
   AtBridge bridge{"bridge"};
-  Crossbar crossbar{"crossbar", 1, 1, test::noc_clock(), test::noc_config()};
+  Interconnect crossbar{"crossbar", crossbar_layout(1, 1), test::noc_clock(), test::noc_config()};
   test::Initiator initiator{"initiator"};
   test::Target target{"target"};
 

@@ -4,7 +4,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 #include "ports.hpp"
 
 namespace tessera::noc {
@@ -17,8 +17,8 @@ using test::Target;
 /// `initiators` x 2; target j at 0x1000 * (j + 1), 0x100 bytes. 16 bytes and 4 cycles.
 struct CrossbarAt : testing::Test {
   void build(unsigned initiators) {
-    crossbar = std::make_unique<Crossbar>("crossbar", initiators, 2, test::noc_clock(),
-                                          test::noc_config());
+    crossbar = std::make_unique<Interconnect>("crossbar", crossbar_layout(initiators, 2),
+                                              test::noc_clock(), test::noc_config());
     for (unsigned i = 0; i < initiators; ++i) {
       initiator.push_back(std::make_unique<Initiator>(sc_core::sc_gen_unique_name("initiator")));
       initiator[i]->socket.bind(crossbar->from_initiator[i]);
@@ -37,7 +37,7 @@ struct CrossbarAt : testing::Test {
     }
   }
 
-  std::unique_ptr<Crossbar> crossbar;
+  std::unique_ptr<Interconnect> crossbar;
   std::vector<std::unique_ptr<Initiator>> initiator;
   std::vector<std::unique_ptr<Target>> target;
 };

@@ -2,7 +2,7 @@
 
 #include <memory>
 
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 #include "ports.hpp"
 
 namespace tessera::noc {
@@ -11,7 +11,7 @@ namespace {
 using sc_core::sc_time;
 
 struct CrossbarLt : testing::Test {
-  Crossbar crossbar{"crossbar", 2, 2, test::noc_clock(), test::noc_config()};
+  Interconnect crossbar{"crossbar", crossbar_layout(2, 2), test::noc_clock(), test::noc_config()};
   test::Initiator a{"a"}, b{"b"};
   test::Target near{"near"}, far{"far"};
 

@@ -39,13 +39,13 @@ ClusterBench::ClusterBench(const chip::Chip& chip, common::TimingMode timing,
       clock(chip.period_ps()),
       cluster("cluster", chip, timing, std::move(array)),
       dram("dram", chip.dram, clock),
-      crossbar_("crossbar", 2, 1, clock, chip.noc),
+      crossbar_("crossbar", noc::crossbar_layout(2, 1), clock, chip.noc),
       host_("host") {
   SC_HAS_PROCESS(ClusterBench);
   crossbar_.map({kDramBase, dram.size(), 0, 0});
   cluster.load_bus.bind(crossbar_.from_initiator[0]);
   cluster.store_bus.bind(crossbar_.from_initiator[1]);
-  crossbar_.to_target[0].bind(dram.socket);
+  crossbar_.attach(0, dram);
   host_.bind(cluster.registers);
   cluster.on_interrupt([this](bool level) { interrupts.push_back(level); });
   SC_THREAD(host_thread);

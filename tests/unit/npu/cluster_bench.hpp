@@ -15,7 +15,7 @@
 #include "abi/npu_commands.hpp"
 #include "memory/dram.hpp"
 #include "noc/at_bridge.hpp"
-#include "noc/crossbar.hpp"
+#include "noc/interconnect.hpp"
 #include "npu/cluster.hpp"
 
 namespace tessera::common {
@@ -76,7 +76,7 @@ class ClusterBench : public sc_core::sc_module {
  private:
   void host_thread();
 
-  noc::Crossbar crossbar_;
+  noc::Interconnect crossbar_;
   tlm_utils::simple_initiator_socket<ClusterBench> host_;
   Program program_;
 };

@@ -1,0 +1,189 @@
+#include "noc/plane.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tessera::noc {
+
+namespace {
+
+/// Links out of a node of a mesh.
+enum Direction : unsigned { kEast, kWest, kSouth, kNorth, kDirections };
+
+}  // namespace
+
+uint64_t Agenda::next_cycle() {
+  while (!heap_.empty()) {
+    const uint64_t cycle = heap_.top() >> kNumberBits;
+    const auto number = static_cast<uint32_t>(heap_.top() & ((1U << kNumberBits) - 1));
+    if (due_[number] == cycle) return cycle;
+    heap_.pop();
+  }
+  return kNever;
+}
+
+uint32_t Agenda::pop() {
+  next_cycle();
+  const auto number = static_cast<uint32_t>(heap_.top() & ((1U << kNumberBits) - 1));
+  heap_.pop();
+  due_[number] = kNever;
+  return number;
+}
+
+Plane::Plane(unsigned columns, unsigned rows, std::vector<unsigned> sources,
+             std::vector<unsigned> destinations, uint32_t latency_cycles, Agenda& agenda,
+             uint32_t first_event)
+    : columns_(columns),
+      rows_(rows),
+      sources_(std::move(sources)),
+      destinations_(std::move(destinations)),
+      latency_cycles_(latency_cycles),
+      first_destination_link_(columns * rows * kDirections),
+      credits_(destinations_.size(), Credits(1)),
+      links_(link_count(columns, rows, destinations_.size())),
+      agenda_(agenda),
+      first_event_(first_event),
+      source_statistics_(sources_.size()),
+      destination_statistics_(destinations_.size()) {
+  for (const unsigned from : sources_) {
+    for (uint32_t d = 0; d < destinations_.size(); ++d) {
+      routes_.push_back(find_route(from, destinations_[d], d));
+    }
+  }
+}
+
+std::size_t Plane::link_count(unsigned columns, unsigned rows, std::size_t destinations) {
+  return std::size_t{columns} * rows * kDirections + destinations;
+}
+
+std::vector<uint32_t> Plane::find_route(unsigned from, unsigned to, uint32_t destination) const {
+  std::vector<uint32_t> route;
+  if (columns_ != 0) {
+    unsigned x = from % columns_;
+    unsigned y = from / columns_;
+    const unsigned to_x = to % columns_;
+    const unsigned to_y = to / columns_;
+    const auto take = [&](Direction direction) {
+      route.push_back((y * columns_ + x) * kDirections + direction);
+    };
+    for (; x < to_x; ++x) take(kEast);
+    for (; x > to_x; --x) take(kWest);
+    for (; y < to_y; ++y) take(kSouth);
+    for (; y > to_y; --y) take(kNorth);
+  }
+  route.push_back(first_destination_link_ + destination);
+  return route;
+}
+
+void Plane::send(Packet packet, uint64_t cycle) {
+  enter(route(packet.source, packet.destination).front(), {packet, 0, cycle});
+}
+
+void Plane::enter(uint32_t number, const Waiting& waiting) {
+  links_[number].waiting.push_back(waiting);
+  reschedule(number);
+}
+
+/// Puts on the agenda when the link can next be granted, as far as that is known.
+void Plane::reschedule(uint32_t number) {
+  const Link& link = links_[number];
+  const uint32_t destination = destination_of(number);
+  uint64_t first = kNever;
+  for (const Waiting& w : link.waiting) {
+    uint64_t cycle = w.arrival_cycle;
+    if (w.packet.takes_credit && destination != kNobody) {
+      cycle = std::max(cycle, credits_[destination].available_cycle());
+    }
+    first = std::min(first, cycle);
+  }
+  if (first != kNever) agenda_.schedule(first_event_ + number, std::max(first, link.busy_until));
+}
+
+/// The waiting packet that is granted; their number if none can be.
+std::size_t Plane::choose(const Link& link, uint64_t cycle) const {
+  const auto count = static_cast<uint32_t>(sources_.size());
+  std::size_t best = link.waiting.size();
+  uint32_t best_distance = count;
+  for (std::size_t i = 0; i < link.waiting.size(); ++i) {
+    const Waiting& w = link.waiting[i];
+    const uint32_t distance = (w.packet.source + count - link.last_source - 1) % count;
+    if (w.arrival_cycle > cycle || distance >= best_distance) continue;
+    const bool is_last = w.hop + 1 == route(w.packet.source, w.packet.destination).size();
+    if (is_last && w.packet.takes_credit &&
+        credits_[w.packet.destination].available_cycle() > cycle) {
+      continue;
+    }
+    best = i;
+    best_distance = distance;
+  }
+  return best;
+}
+
+std::optional<Plane::Grant> Plane::arbitrate(uint32_t number, uint64_t cycle) {
+  Link& link = links_[number];
+  const std::size_t chosen = choose(link, cycle);
+  if (chosen == link.waiting.size()) {
+    reschedule(number);
+    return std::nullopt;
+  }
+  const Waiting granted = link.waiting[chosen];
+  link.waiting.erase(link.waiting.begin() + static_cast<std::ptrdiff_t>(chosen));
+  const Packet& packet = granted.packet;
+  const std::vector<uint32_t>& way = route(packet.source, packet.destination);
+  link.last_source = packet.source;
+  link.busy_until = cycle + packet.flits();
+  ++link.statistics.packets;
+  link.statistics.flits += packet.flits();
+  link.statistics.stall_cycles += cycle - granted.arrival_cycle;
+
+  Grant grant;
+  grant.packet = packet;
+  grant.first = granted.hop == 0;
+  grant.last = granted.hop + 1 == way.size();
+  grant.released_cycle = link.busy_until;
+  grant.arrival_cycle = cycle + latency_cycles_ + packet.beats;
+  if (grant.last) {
+    if (packet.takes_credit) credits_[packet.destination].take();
+    count(packet, cycle);
+  } else {
+    grant.next_link = way[granted.hop + 1];
+    enter(grant.next_link, {packet, granted.hop + 1, cycle + latency_cycles_});
+  }
+  if (!link.waiting.empty()) reschedule(number);
+  return grant;
+}
+
+void Plane::count(const Packet& packet, uint64_t cycle) {
+  const uint64_t hops = route(packet.source, packet.destination).size() - 1;
+  for (PortStatistics* s :
+       {&source_statistics_[packet.source], &destination_statistics_[packet.destination]}) {
+    ++s->transactions;
+    s->bytes += packet.bytes;
+    s->contention_cycles += cycle - packet.ready_cycle - hops * latency_cycles_;
+  }
+}
+
+void Plane::give_credit(uint32_t destination, uint64_t cycle) {
+  credits_[destination].give_back(cycle);
+  reschedule(first_destination_link_ + destination);
+}
+
+uint32_t Plane::destination_of(uint32_t link) const {
+  return link < first_destination_link_ ? kNobody : link - first_destination_link_;
+}
+
+std::string Plane::link_name(uint32_t number) const {
+  if (number >= first_destination_link_) return "";
+  const unsigned node = number / kDirections;
+  const auto name = [](int x, int y) {
+    return "(" + std::to_string(x) + "," + std::to_string(y) + ")";
+  };
+  const int x = static_cast<int>(node % columns_);
+  const int y = static_cast<int>(node / columns_);
+  constexpr int kStepX[] = {1, -1, 0, 0};
+  constexpr int kStepY[] = {0, 0, 1, -1};
+  const unsigned direction = number % kDirections;
+  return name(x, y) + "->" + name(x + kStepX[direction], y + kStepY[direction]);
+}
+
+}  // namespace tessera::noc
