@@ -97,7 +97,28 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image, Soc& soc,
   }
 }
 
+NocResult noc_result(const chip::Chip& chip, const noc::Interconnect& network,
+                     std::size_t clusters) {
+  NocResult result;
+  result.topology = chip::name_of(chip.noc.topology);
+  for (unsigned i = 0; i < noc::kFirstEngine + noc::kEnginesPerCluster * clusters; ++i) {
+    const noc::PortStatistics port = network.initiator_statistics(i);
+    result.transactions += port.transactions;
+    result.bytes += port.bytes;
+    result.contention_cycles += port.contention_cycles;
+  }
+  result.links = network.links();
+  return result;
+}
+
 }  // namespace
+
+const noc::Interconnect::LinkReport* NocResult::busiest() const {
+  const auto most = std::max_element(links.begin(), links.end(), [](const auto& a, const auto& b) {
+    return a.statistics.flits < b.statistics.flits;
+  });
+  return most == links.end() ? nullptr : &*most;
+}
 
 double LayerResult::utilization() const {
   const double peak =
@@ -174,6 +195,7 @@ ImageRunResult run_image(const chip::Chip& chip, const deploy::Image& image,
   result.simulation_seconds = outcome.wall_seconds;
   result.clock_hz = chip.clock_mhz * 1e6;
   result.dram = soc.dram().counters();
+  result.noc = noc_result(chip, soc.network(), soc.clusters());
   result.host_instructions = soc.iss() != nullptr ? soc.iss()->instructions_retired() : 0;
   for (uint32_t i = 0; i < result.images; ++i) {
     const abi::InferenceResult r = read_result(soc, plan, i);

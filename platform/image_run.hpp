@@ -14,6 +14,7 @@
 #include "data/dataset.hpp"
 #include "deploy/image.hpp"
 #include "memory/dram_timing.hpp"
+#include "noc/interconnect.hpp"
 #include "npu/energy.hpp"
 #include "npu/statistics.hpp"
 #include "session.hpp"
@@ -41,6 +42,18 @@ struct LayerResult {
   double utilization() const;  ///< MACs over what the array could have done in these cycles
 };
 
+/// The network, from reset.
+struct NocResult {
+  std::string topology;  ///< "crossbar" or "mesh"
+  uint64_t transactions = 0;
+  uint64_t bytes = 0;
+  uint64_t contention_cycles = 0;
+  std::vector<noc::Interconnect::LinkReport> links;  ///< of a mesh, those that carried something
+
+  /// The link with the most flits; null if there are none.
+  const noc::Interconnect::LinkReport* busiest() const;
+};
+
 /// Cycles and events are of all images together.
 struct ImageRunResult {
   std::string network;
@@ -60,6 +73,7 @@ struct ImageRunResult {
   npu::Energy energy;         ///< from reset
   double fixed_array_pj = 0;  ///< in place of energy.array, with PEs of each layer's widths
   memory::DramStatistics dram;
+  NocResult noc;
   uint64_t host_instructions = 0;  ///< 0 with the native core
   double simulation_seconds = 0;
   double clock_hz = 0;

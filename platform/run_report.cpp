@@ -47,6 +47,21 @@ boost::json::object energy_report(const npu::Energy& e) {
           {"static", e.static_pj}};
 }
 
+boost::json::object noc_report(const NocResult& noc) {
+  boost::json::array links;
+  for (const auto& link : noc.links) {
+    links.push_back({{"name", link.name},
+                     {"packets", link.statistics.packets},
+                     {"flits", link.statistics.flits},
+                     {"stall_cycles", link.statistics.stall_cycles}});
+  }
+  return {{"topology", noc.topology},
+          {"transactions", noc.transactions},
+          {"bytes", noc.bytes},
+          {"contention_cycles", noc.contention_cycles},
+          {"links", std::move(links)}};
+}
+
 double macs_per_second(const ImageRunResult& r) {
   return r.simulation_seconds > 0 ? static_cast<double>(r.events.macs) / r.simulation_seconds : 0;
 }
@@ -80,6 +95,16 @@ void append_layers(std::string& text, const ImageRunResult& r) {
     row(l.name.c_str(), l.widths.c_str(), l.cycles, l.utilization());
   }
   row("total", "", r.cycles, r.utilization());
+}
+
+void append_busiest_link(std::string& text, const ImageRunResult& r) {
+  const noc::Interconnect::LinkReport* link = r.noc.busiest();
+  if (link == nullptr) return;
+  append(text, "  busiest NoC link  %s, %.1f %% of all cycles, %.1f cycles of waiting a packet\n",
+         link->name.c_str(),
+         100 * static_cast<double>(link->statistics.flits) / static_cast<double>(r.total_cycles),
+         static_cast<double>(link->statistics.stall_cycles) /
+             static_cast<double>(link->statistics.packets));
 }
 
 void append_flexibility(std::string& text, const ImageRunResult& r) {
@@ -134,6 +159,7 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["dram_row_misses"] = r.dram.row_misses;
   o["dram_row_conflicts"] = r.dram.row_conflicts;
   o["dram_refreshes"] = r.dram.refreshes;
+  o["noc"] = noc_report(r.noc);
   o["scratchpad_bytes"] = r.events.scratchpad_bytes();
   o["energy_pj"] = r.energy.total_pj();
   o["energy_pj_by_component"] = energy_report(r.energy);
@@ -186,6 +212,7 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
   append(text, "  DRAM an image     %.0f bytes read, %.0f written\n",
          static_cast<double>(r.events.dram_bytes_read) / images,
          static_cast<double>(r.events.dram_bytes_written) / images);
+  append_busiest_link(text, r);
   append(text, "  energy an image   %.3f uJ\n", r.energy.total_pj() / images / 1e6);
   append_flexibility(text, r);
   append(text, "  image             %llu bytes on the chip\n",
