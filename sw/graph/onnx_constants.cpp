@@ -15,17 +15,19 @@ namespace {
 constexpr int64_t kMaxConstantElements = int64_t{1} << 27;
 
 struct ElementType {
-  size_t size_bytes;
+  int bits;
   bool is_float;
+
+  size_t size_bytes(size_t count) const { return (count * static_cast<size_t>(bits) + 7) / 8; }
 };
 
 const std::map<int, ElementType>& element_types() {
   using Proto = onnx::TensorProto;
   static const std::map<int, ElementType> types{
-      {Proto::FLOAT, {4, true}},   {Proto::UINT8, {1, false}}, {Proto::INT8, {1, false}},
-      {Proto::UINT16, {2, false}}, {Proto::INT16, {2, false}}, {Proto::INT32, {4, false}},
-      {Proto::INT64, {8, false}},  {Proto::BOOL, {1, false}},  {Proto::FLOAT16, {2, true}},
-      {Proto::DOUBLE, {8, true}}};
+      {Proto::FLOAT, {32, true}},   {Proto::UINT8, {8, false}},  {Proto::INT8, {8, false}},
+      {Proto::UINT16, {16, false}}, {Proto::INT16, {16, false}}, {Proto::INT32, {32, false}},
+      {Proto::INT64, {64, false}},  {Proto::BOOL, {8, false}},   {Proto::FLOAT16, {16, true}},
+      {Proto::DOUBLE, {64, true}},  {kUint4, {4, false}},        {kInt4, {4, false}}};
   return types;
 }
 
@@ -51,7 +53,17 @@ void copy_raw(const std::string& raw, std::vector<Value>& out) {
   }
 }
 
-void read_raw(const std::string& raw, Constant& c) {
+/// `bytes` hold two values each, and one more at the end if their number is odd.
+template <class Bytes>
+void unpack_nibbles(const Bytes& bytes, size_t count, Constant& c) {
+  for (size_t i = 0; i < count && i / 2 < static_cast<size_t>(bytes.size()); ++i) {
+    const auto byte = static_cast<unsigned>(bytes[static_cast<int>(i / 2)]);
+    const int64_t nibble = byte >> (i % 2 * 4) & 15U;
+    c.integers.push_back(c.element_type == kInt4 && nibble > 7 ? nibble - 16 : nibble);
+  }
+}
+
+void read_raw(const std::string& raw, size_t count, Constant& c) {
   using Proto = onnx::TensorProto;
   switch (c.element_type) {
     case Proto::FLOAT:
@@ -71,6 +83,9 @@ void read_raw(const std::string& raw, Constant& c) {
       return copy_raw<int32_t>(raw, c.integers);
     case Proto::INT64:
       return copy_raw<int64_t>(raw, c.integers);
+    case kUint4:
+    case kInt4:
+      return unpack_nibbles(std::vector<char>(raw.begin(), raw.end()), count, c);
     default:
       break;
   }
@@ -81,8 +96,7 @@ void read_raw(const std::string& raw, Constant& c) {
 
 /// int32_data holds the integers of narrower types as well.
 void check_range(const Constant& c) {
-  const ElementType type = element_types().at(c.element_type);
-  const int bits = static_cast<int>(8 * type.size_bytes);
+  const int bits = element_types().at(c.element_type).bits;
   const bool is_signed =
       c.element_type == onnx::TensorProto::INT8 || c.element_type == onnx::TensorProto::INT16;
   if (bits > 16) return;
@@ -95,7 +109,7 @@ void check_range(const Constant& c) {
   }
 }
 
-void read_typed(const onnx::TensorProto& t, Constant& c) {
+void read_typed(const onnx::TensorProto& t, size_t count, Constant& c) {
   using Proto = onnx::TensorProto;
   switch (c.element_type) {
     case Proto::FLOAT:
@@ -112,6 +126,9 @@ void read_typed(const onnx::TensorProto& t, Constant& c) {
         c.floats.push_back(half_to_float(static_cast<uint16_t>(half)));
       }
       return;
+    case kUint4:
+    case kInt4:
+      return unpack_nibbles(t.int32_data(), count, c);
     default:
       c.integers.assign(t.int32_data().begin(), t.int32_data().end());
       check_range(c);
@@ -196,15 +213,15 @@ Constant read_constant(const onnx::TensorProto& tensor, const std::string& folde
   const auto count =
       static_cast<size_t>(checked_count(c.shape, concat("tensor '", tensor.name(), "'")));
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) {
-    read_raw(read_external(tensor, folder, count * type->second.size_bytes), c);
+    read_raw(read_external(tensor, folder, type->second.size_bytes(count)), count, c);
   } else if (tensor.has_raw_data()) {
-    if (tensor.raw_data().size() != count * type->second.size_bytes) {
+    if (tensor.raw_data().size() != type->second.size_bytes(count)) {
       fail("tensor '", tensor.name(), "' of shape ", to_string(c.shape), " carries ",
-           tensor.raw_data().size(), " bytes, it needs ", count * type->second.size_bytes);
+           tensor.raw_data().size(), " bytes, it needs ", type->second.size_bytes(count));
     }
-    read_raw(tensor.raw_data(), c);
+    read_raw(tensor.raw_data(), count, c);
   } else {
-    read_typed(tensor, c);
+    read_typed(tensor, count, c);
   }
   if ((c.is_float() ? c.floats.size() : c.integers.size()) != count) {
     fail("tensor '", tensor.name(), "' of shape ", to_string(c.shape), " does not carry ", count,

@@ -13,6 +13,19 @@
 
 namespace tessera::graph {
 
+/// Element types that ONNX has got since the version of its library here; two values a byte, the
+/// first in the low half.
+constexpr int kUint4 = 21, kInt4 = 22;
+
+/// What a file says of a tensor of integers: of those that a QuantizeLinear makes, or of stored
+/// ones.
+struct IntegerForm {
+  int element_type = onnx::TensorProto::UINT8;
+  int64_t low = 0, high = 255;  ///< range of the values, zero point included; a Clip narrows it
+  std::vector<float> scales;    ///< of the QuantizeLinear; none for stored integers
+  int64_t zero_point = 0;       ///< of the QuantizeLinear
+};
+
 /// A tensor whose value is known. Exactly one of `floats` and `integers` holds it.
 struct Constant {
   std::string name;  ///< of the initializer it came from
@@ -21,7 +34,10 @@ struct Constant {
   std::vector<float> floats;
   std::vector<int64_t> integers;
   std::optional<Quantization> grid;  ///< on which quantised weights lie; floats are before rounding
-  int64_t grid_axis = 0;             ///< dimension of grid's scales, if there is more than one
+  int64_t grid_axis = 0;             ///< dimension of the grid's scales, if there is more than one
+  /// Of floats: a QuantizeLinear has made integers of them, which a DequantizeLinear has yet to
+  /// read. Of integers: a Clip has narrowed their range.
+  std::optional<IntegerForm> integer_form;
 
   bool is_float() const {
     return element_type == onnx::TensorProto::FLOAT || element_type == onnx::TensorProto::FLOAT16 ||
@@ -47,9 +63,9 @@ bool is_supported_type(int element_type);
 /// One-dimensional int64 constant.
 Constant integer_constant(std::vector<int64_t> values);
 
-/// A Cast, Concat, ConstantOfShape, Gather, Reshape, Slice, Squeeze, Transpose, Unsqueeze, Add,
-/// Sub, Mul or Div of constants; null inputs are absent ones. Nothing if the operator is another.
-/// Throws std::runtime_error on what it cannot evaluate.
+/// A Cast, Concat, ConstantOfShape, Gather, ReduceProd, Reshape, Slice, Squeeze, Transpose,
+/// Unsqueeze, Add, Sub, Mul or Div of constants; null inputs are absent ones. Nothing if the
+/// operator is another. Throws std::runtime_error on what it cannot evaluate.
 std::optional<Constant> evaluate(const onnx::NodeProto& node,
                                  const std::vector<const Constant*>& inputs);
 

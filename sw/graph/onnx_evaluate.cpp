@@ -25,6 +25,7 @@ Constant rearranged(const Constant& from, Shape shape, const Source& source) {
   c.element_type = from.element_type;
   c.grid = from.grid;
   c.grid_axis = from.grid_axis;
+  c.integer_form = from.integer_form;
   const auto count = static_cast<size_t>(checked_count(shape, "a constant"));
   c.shape = std::move(shape);
   if (from.is_float()) {
@@ -117,12 +118,27 @@ Constant gather(const onnx::NodeProto& node, const Constant& x, const Constant& 
   return rearranged(x, index.shape, [&](size_t i) { return sources[i]; });
 }
 
+/// The product of all elements.
+Constant product(const Constant& x) {
+  if (x.is_float() || x.shape.size() > 1) fail("multiplies constants that are no integer vectors");
+  Constant c = x;
+  c.shape = {};
+  c.integers = {1};
+  for (const int64_t factor : x.integers) {
+    if (__builtin_mul_overflow(c.integers[0], factor, &c.integers[0]))
+      fail("its product overflows");
+  }
+  return c;
+}
+
 Constant slice(const Constant& x, const std::vector<const Constant*>& inputs) {
   const Constant& starts = needed(inputs, 1);
   const Constant& ends = needed(inputs, 2);
   const Constant* axes = optional(inputs, 3);
   const Constant* steps = optional(inputs, 4);
-  if (starts.integers.size() != 1 || ends.integers.size() != 1) fail("slices several axes at once");
+  for (const Constant* one : {&starts, &ends, axes, steps}) {
+    if (one != nullptr && one->integers.size() != 1) fail("slices several axes at once, or none");
+  }
   const auto rank = static_cast<int64_t>(x.shape.size());
   const auto axis = static_cast<size_t>(from_end(axes != nullptr ? axes->integers.at(0) : 0, rank));
   const int64_t step = steps != nullptr ? steps->integers.at(0) : 1;
@@ -149,6 +165,16 @@ Constant slice(const Constant& x, const std::vector<const Constant*>& inputs) {
     const size_t high = i / inner / count;
     return (high * static_cast<size_t>(size) + static_cast<size_t>(start + j * step)) * inner + low;
   });
+}
+
+/// Before opset 10, what is cut is said by attributes.
+Constant slice(const onnx::NodeProto& node, const std::vector<const Constant*>& inputs) {
+  if (inputs.size() != 1) return slice(needed(inputs, 0), inputs);
+  const Constant starts = integer_constant(ints_attribute(node, "starts"));
+  const Constant ends = integer_constant(ints_attribute(node, "ends"));
+  const Constant axes = integer_constant(ints_attribute(node, "axes"));
+  return slice(needed(inputs, 0),
+               {inputs[0], &starts, &ends, axes.integers.empty() ? nullptr : &axes});
 }
 
 Constant squeeze(const Constant& x, const std::vector<int64_t>& axes) {
@@ -257,7 +283,8 @@ std::optional<Constant> evaluate(const onnx::NodeProto& node,
     const Constant& x = needed(inputs, 0);
     return with_shape(x, reshaped(x.shape, needed(inputs, 1).integers));
   }
-  if (op == "Slice") return slice(needed(inputs, 0), inputs);
+  if (op == "ReduceProd") return product(needed(inputs, 0));
+  if (op == "Slice") return slice(node, inputs);
   if (op == "Squeeze") return squeeze(needed(inputs, 0), axes_of(node, inputs));
   if (op == "Unsqueeze") return unsqueeze(needed(inputs, 0), axes_of(node, inputs));
   if (op == "Transpose") return transpose(node, needed(inputs, 0));

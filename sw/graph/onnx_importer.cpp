@@ -12,7 +12,7 @@ namespace tessera::graph {
 namespace {
 
 constexpr int64_t kOldestOpset = 7;
-constexpr int64_t kNewestOpset = 21;
+constexpr int64_t kNewestOpset = 23;
 
 /// Of all constants that folding makes; larger networks than VGG16 stay below.
 constexpr int64_t kMaxFoldedElements = int64_t{1} << 27;
@@ -129,9 +129,40 @@ void OnnxImporter::import_input() {
     }
   }
   check_shape(shape, concat("input '", input->name(), "'"));
+  check_shape(shape, concat("input '", input->name(), "'"));
   graph_.input = input->name();
+  View& view = views_[graph_.input] = View{graph_.input};
+  if (rank == 4 && is_transposed_at_once(graph_.input)) {
+    view.channels_last = true;
+    std::rotate(shape.begin(), shape.begin() + 2, shape.end());
+  }
   graph_.shapes[graph_.input] = shape;
-  views_[graph_.input] = {graph_.input, false, false, std::nullopt};
+}
+
+/// Whether all that a network with an input {N, H, W, C} does with it is to put the channels first.
+bool OnnxImporter::is_transposed_at_once(const std::string& input) const {
+  static const std::set<std::string> kKeepLayout{
+      "Cast", "DequantizeLinear", "Identity", "IntQuant", "Quant", "QuantizeLinear"};
+  std::set<std::string> tensors{input};
+  size_t transpositions = 0;
+  size_t before = 0;
+  for (int pass = 0; pass < 8 && before != tensors.size(); ++pass) {
+    before = tensors.size();
+    transpositions = 0;
+    for (const Proto& node : proto_.node()) {
+      if (node.input_size() == 0 || tensors.count(node.input(0)) == 0) continue;
+      if (node.op_type() == "Shape") continue;
+      if (kKeepLayout.count(node.op_type()) != 0 && node.output_size() > 0) {
+        tensors.insert(node.output(0));
+      } else if (node.op_type() != "Transpose" ||
+                 ints_attribute(node, "perm") != std::vector<int64_t>{0, 3, 1, 2}) {
+        return false;
+      } else {
+        ++transpositions;
+      }
+    }
+  }
+  return transpositions > 0;
 }
 
 std::vector<const onnx::NodeProto*> OnnxImporter::live_nodes() const {
@@ -186,8 +217,8 @@ void OnnxImporter::import_node(const Proto& node) {
   try {
     if (node.output_size() == 0) fail("it has no output");
     if (!is_known_domain(node)) {
-      fail("operators of domain '", node.domain(),
-           "' are not supported; replace it in the network or export without custom operators");
+      fail("operators of domain '", node.domain(), "' are not supported; ",
+           advice_for(node.op_type()));
     }
     for (const std::string& input : node.input()) {
       if (!input.empty() && views_.count(input) == 0 && find_constant(input) == nullptr) {
@@ -231,7 +262,14 @@ bool OnnxImporter::fold(const Proto& node) {
   if (op == "Shape") {
     const Shape shape =
         is_view(node, 0) ? onnx_shape(view(node, 0)) : constant(node, 0, "data").shape;
-    constants_[node.output(0)] = integer_constant(shape);
+    const auto rank = static_cast<int64_t>(shape.size());
+    const auto position = [&](const char* name, int64_t otherwise) {
+      const int64_t index = int_attribute(node, name, otherwise);
+      return std::clamp<int64_t>(index < -rank ? 0 : index < 0 ? index + rank : index, 0, rank);
+    };
+    const int64_t start = position("start", 0);
+    const int64_t end = std::max(start, position("end", rank));
+    constants_[node.output(0)] = integer_constant({shape.begin() + start, shape.begin() + end});
     return true;
   }
   std::vector<const Constant*> inputs;
@@ -239,6 +277,11 @@ bool OnnxImporter::fold(const Proto& node) {
     if (views_.count(input) != 0) return false;
     inputs.push_back(input.empty() ? nullptr : find_constant(input));
   }
+  static const std::set<std::string> kMoveOnly{"Reshape", "Squeeze", "Transpose", "Unsqueeze"};
+  const bool reads_integers = std::any_of(inputs.begin(), inputs.end(), [](const Constant* c) {
+    return c != nullptr && c->is_float() && c->integer_form;
+  });
+  if (reads_integers && kMoveOnly.count(op) == 0) return false;
   std::optional<Constant> result = evaluate(node, inputs);
   if (!result) return false;
   folded_elements_ += element_count(result->shape);
@@ -260,6 +303,7 @@ void OnnxImporter::dispatch(const Proto& node) {
       {"Add", &OnnxImporter::import_arithmetic},
       {"AveragePool", pool(Op::kAveragePool)},
       {"BatchNormalization", &OnnxImporter::import_batch_norm},
+      {"Cast", &OnnxImporter::import_cast},
       {"Clip", &OnnxImporter::import_clip},
       {"Concat", &OnnxImporter::import_concat},
       {"Conv", &OnnxImporter::import_conv},
@@ -269,29 +313,31 @@ void OnnxImporter::dispatch(const Proto& node) {
       {"Flatten", &OnnxImporter::import_flatten},
       {"Gemm", &OnnxImporter::import_gemm},
       {"GlobalAveragePool", simple(Op::kGlobalAveragePool)},
+      {"GlobalMaxPool", &OnnxImporter::import_global_max_pool},
       {"Identity", &OnnxImporter::import_identity},
       {"IntQuant", &OnnxImporter::import_quant},
       {"LRN", &OnnxImporter::import_lrn},
       {"MatMul", &OnnxImporter::import_matmul},
+      {"Max", &OnnxImporter::import_extremum},
       {"MaxPool", pool(Op::kMaxPool)},
+      {"Min", &OnnxImporter::import_extremum},
       {"Mul", &OnnxImporter::import_arithmetic},
       {"Pad", &OnnxImporter::import_pad},
       {"Quant", &OnnxImporter::import_quant},
       {"QuantizeLinear", &OnnxImporter::import_quantize_linear},
       {"ReduceMean", &OnnxImporter::import_reduce_mean},
-      {"Relu", simple(Op::kRelu)},
+      {"Relu", &OnnxImporter::import_relu},
       {"Reshape", &OnnxImporter::import_reshape},
       {"Slice", &OnnxImporter::import_slice},
       {"Softmax", &OnnxImporter::import_softmax},
       {"Squeeze", &OnnxImporter::import_squeeze},
-      {"Sub", &OnnxImporter::import_arithmetic}};
+      {"Sub", &OnnxImporter::import_arithmetic},
+      {"Sum", &OnnxImporter::import_sum},
+      {"Transpose", &OnnxImporter::import_transpose},
+      {"Unsqueeze", &OnnxImporter::import_unsqueeze}};
   const auto found = imports.find(node.op_type());
   if (found == imports.end()) {
-    const bool integer_form = node.op_type().rfind("QLinear", 0) == 0 ||
-                              node.op_type().find("Integer") != std::string::npos;
-    fail("this operator is not supported",
-         integer_form ? "; export in QDQ form (QuantizeLinear/DequantizeLinear) instead"
-                      : "; replace it in the network (docs list the supported ones)");
+    fail("this operator is not supported; ", advice_for(node.op_type()));
   }
   found->second(*this, node);
 }
@@ -306,8 +352,10 @@ void OnnxImporter::finish() {
              : "is produced by no node");
   }
   const View& view = output->second;
-  if (view.padding || view.as_integers)
+  if (view.padding || view.integers)
     fail("the output '", name, "' is a bare Pad or QuantizeLinear");
+  if (view.interleaved || (view.channels_last && shape_of(view) != Shape{shape_of(view)[0], 1, 1}))
+    fail("the output '", name, "' is {N, H, W, C}; export with channels first");
   if (!view.quantized) read_unquantized_.insert(view.tensor);
   graph_.output = view.tensor;
   if (graph_.output == graph_.input) fail("the output '", name, "' is the input itself");
@@ -317,9 +365,25 @@ void OnnxImporter::finish() {
            "' is read both before and after its quantisation; quantise it for all its readers");
     }
   }
+  drop_unread_nodes();
   rename_output();
   import_metadata();
   infer_shapes(graph_);
+}
+
+/// Flattenings that a later Reshape has undone.
+void OnnxImporter::drop_unread_nodes() {
+  std::set<std::string> read{graph_.output};
+  for (size_t i = graph_.nodes.size(); i-- > 0;) {
+    const Node& node = graph_.nodes[i];
+    if (read.count(node.output) != 0) {
+      read.insert(node.inputs.begin(), node.inputs.end());
+      continue;
+    }
+    graph_.quantizations.erase(node.output);
+    graph_.shapes.erase(node.output);
+    graph_.nodes.erase(graph_.nodes.begin() + static_cast<long>(i));
+  }
 }
 
 /// The output keeps the file's name for it, whatever tensor it turned out to be.

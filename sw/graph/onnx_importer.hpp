@@ -14,6 +14,9 @@
 
 namespace tessera::graph {
 
+/// What to do about an operator that is not supported.
+const char* advice_for(const std::string& op);
+
 /// Turns one parsed ONNX model into a Graph. ONNX tensors are either constants, which are
 /// evaluated on the way, or views of the graph's activations.
 class OnnxImporter {
@@ -31,14 +34,21 @@ class OnnxImporter {
   struct View {
     std::string tensor;
     bool quantized = false;
-    bool as_integers = false;     ///< between QuantizeLinear and DequantizeLinear
-    std::optional<Pads> padding;  ///< a Pad that the next convolution takes over
+    std::optional<IntegerForm> integers = {};  ///< between QuantizeLinear and DequantizeLinear
+    std::optional<Pads> padding = {};          ///< a Pad that the next layer takes over
+    bool channels_last = false;                ///< the file has it as {N, H, W, C}
+    std::optional<Shape> interleaved = {};     ///< a map that the file flattened as {H, W, C}
   };
   using Proto = onnx::NodeProto;
+  struct NamedTensor {
+    std::string name;
+    Tensor tensor;
+  };
 
   // onnx_importer.cpp: the model around the nodes
   void check_model();
   void import_input();
+  bool is_transposed_at_once(const std::string& input) const;
   void import_metadata();
   void index_tensors();
   std::vector<const Proto*> sorted_nodes() const;
@@ -48,6 +58,7 @@ class OnnxImporter {
   void dispatch(const Proto& node);
   void finish();
   void rename_output();
+  void drop_unread_nodes();
 
   // What nodes read and write
   bool has_input(const Proto& node, int index) const;
@@ -57,6 +68,8 @@ class OnnxImporter {
   bool is_view(const Proto& node, int index) const;
   const View& view(const Proto& node, int index) const;
   const Shape& shape_of(const View& view) const { return graph_.shapes.at(view.tensor); }
+  std::string take(const View& view);
+  std::string read_in_any_layout(const Proto& node, int index);
   std::string read(const Proto& node, int index);
   std::string read_padded(const Proto& node, int index, Pads& padding);
   std::string add_weight(const Constant& values, bool keep_grid);
@@ -70,39 +83,59 @@ class OnnxImporter {
   void rename_tensor(Node& node, const std::string& name);
   Shape onnx_shape(const View& view) const;
 
-  // onnx_operators.cpp: computing operators
+  // onnx_operators.cpp, onnx_pools.cpp, onnx_scales.cpp: computing operators
   void import_conv(const Proto& node);
   void import_gemm(const Proto& node);
   void import_matmul(const Proto& node);
   void import_batch_norm(const Proto& node);
   void import_arithmetic(const Proto& node);
+  void import_sum(const Proto& node);
+  void import_extremum(const Proto& node);
   void import_clip(const Proto& node);
+  void import_relu(const Proto& node);
   void import_pool(const Proto& node, Op op);
+  void import_global_max_pool(const Proto& node);
   void import_lrn(const Proto& node);
   void import_softmax(const Proto& node);
   void import_simple(const Proto& node, Op op);
   void import_concat(const Proto& node);
   void set_window(const Proto& node, const Shape& x, Window& window) const;
   void apply_ceil_mode(const Proto& node, const Shape& x, Node& result) const;
-  bool merge_bias(const Proto& node, const View& x, const Tensor& bias);
+  void take_padding(const Proto& proto, const Pads& pads, Node& node);
+  bool is_never_negative(const std::string& tensor);
+  void add_elementwise(const Proto& node, Node made);
+  Node* sole_layer_before(const Proto& node, int index);
+  bool merge_bias(const Proto& node, int index, const Tensor& bias);
+  bool scale_quantized_layer(const Proto& node, int index, const Tensor& scale,
+                             const Tensor& shift);
+  void add_scale_and_shift(const Proto& node, int index, NamedTensor scale, NamedTensor shift);
   Tensor channel_values(const Proto& node, const Constant& values, const View& x) const;
   void add_gemm(const Proto& node, Constant weight, const Constant* bias, float beta);
 
-  // onnx_rearrangements.cpp: operators that move values, and quantisation
+  // onnx_rearrangements.cpp: operators that move values
   void import_identity(const Proto& node);
+  void import_cast(const Proto& node);
+  void import_transpose(const Proto& node);
+  void import_unsqueeze(const Proto& node);
+  bool restore_pixel(const Proto& node, const Shape& target);
   void import_flatten(const Proto& node);
   void import_reshape(const Proto& node);
   void import_squeeze(const Proto& node);
   void import_reduce_mean(const Proto& node);
+  std::vector<int64_t> pads_of(const Proto& node);
   void import_pad(const Proto& node);
   void import_slice(const Proto& node);
   void subsample(const Proto& node, int64_t stride_h, int64_t stride_w);
   void flatten(const Proto& node);
+
+  // onnx_quantizers.cpp: integer grids
   void import_quantize_linear(const Proto& node);
   void import_dequantize_linear(const Proto& node);
   void import_quant(const Proto& node);
-  Quantization grid_of_zero_point(const Proto& node, std::vector<float> scales);
-  void put_on_grid(const Proto& node, const Quantization& grid, bool as_integers);
+  IntegerForm integer_form(const Proto& node);
+  void clip_integers(const Proto& node);
+  void add_clip(const Proto& node, View& x, float low, float high, const Quantization& grid);
+  void put_on_grid(const Proto& node, const Quantization& grid, int64_t low, int64_t high);
 
   const onnx::ModelProto& model_;
   const onnx::GraphProto& proto_;

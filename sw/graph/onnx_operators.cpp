@@ -28,17 +28,18 @@ void pad_same(int64_t size, int64_t kernel, int64_t stride, int64_t dilation, bo
   after = total - before;
 }
 
-/// Extra padding after one dimension with which rounding down gives what ceil_mode asks for: a
-/// last, partial window, unless it starts in the padding.
-int64_t ceil_padding(int64_t size, int64_t before, int64_t after, int64_t kernel, int64_t stride,
-                     int64_t dilation) {
-  const int64_t extent = (kernel - 1) * dilation + 1;
-  const int64_t room = size + before + after - extent;
-  if (stride < 1 || room < 0) return 0;  // refused by shape inference
-  const int64_t positions = (room + stride - 1) / stride + 1;
-  const bool starts_inside = (positions - 1) * stride < size + before;
-  return starts_inside ? (positions - 1) * stride - room > 0 ? (positions - 1) * stride - room : 0
-                       : 0;
+/// Reorders the columns of a {K, H*W*C} matrix, which are those of a flattened {H, W, C}, to those
+/// of a flattened {C, H, W}.
+void put_channels_first(Constant& weight, const Shape& map) {
+  const auto channels = static_cast<size_t>(map[0]);
+  const size_t columns = static_cast<size_t>(element_count(map));
+  const size_t plane = columns / channels;
+  if (weight.floats.size() % columns != 0 || weight.shape.at(1) != element_count(map)) return;
+  const std::vector<float> from = weight.floats;
+  for (size_t i = 0; i < from.size(); ++i) {
+    const size_t column = i % columns;
+    weight.floats[i - column + column % channels * plane + column / channels] = from[i];
+  }
 }
 
 }  // namespace
@@ -95,8 +96,9 @@ void OnnxImporter::import_conv(const Proto& proto) {
 
 void OnnxImporter::add_gemm(const Proto& proto, Constant weight, const Constant* bias, float beta) {
   Node node = new_node(proto, Op::kGemm);
-  node.inputs.push_back(read(proto, 0));
-  node.inputs.push_back(add_weight(weight, true));
+  if (const std::optional<Shape>& map = view(proto, 0).interleaved)
+    put_channels_first(weight, *map);
+  node.inputs = {read_in_any_layout(proto, 0), add_weight(weight, true)};
   if (bias != nullptr && beta != 0) {
     const auto channels = static_cast<size_t>(weight.shape.at(0));
     std::vector<float> values = bias->values();
@@ -140,103 +142,25 @@ void OnnxImporter::import_matmul(const Proto& proto) {
   add_gemm(proto, *evaluate(transpose, {&weight}), nullptr, 0);
 }
 
-void OnnxImporter::import_batch_norm(const Proto& proto) {
-  if (int_attribute(proto, "training_mode", 0) != 0)
-    fail("it is in training mode; export for inference");
-  Node node = new_node(proto, Op::kBatchNorm);
-  node.inputs.push_back(read(proto, 0));
-  Constant scale = constant(proto, 1, "scale");
-  Constant shift = constant(proto, 2, "bias");
-  const std::vector<float> mean = constant(proto, 3, "mean").values();
-  const std::vector<float> variance = constant(proto, 4, "variance").values();
-  const double epsilon = float_attribute(proto, "epsilon", 1e-5F);
-  scale.floats = scale.values();
-  shift.floats = shift.values();
-  scale.grid.reset();
-  shift.grid.reset();
-  if (shift.floats.size() != scale.floats.size() || mean.size() != scale.floats.size() ||
-      variance.size() != scale.floats.size()) {
-    fail("scale, bias, mean and variance differ in length");
-  }
-  for (size_t c = 0; c < mean.size(); ++c) {
-    if (!(variance[c] + epsilon > 0)) fail("the variance of channel ", c, " is not positive");
-    const double factor = scale.floats[c] / std::sqrt(variance[c] + epsilon);
-    scale.floats[c] = static_cast<float>(factor);
-    shift.floats[c] = static_cast<float>(shift.floats[c] - mean[c] * factor);
-  }
-  node.inputs.push_back(add_weight(scale, false));
-  node.inputs.push_back(add_weight(shift, false));
+/// The node works on each element alone, so that the layout of its input is that of its output.
+void OnnxImporter::add_elementwise(const Proto& proto, Node node) {
+  const View x = view(proto, 0);
+  node.inputs = {read_in_any_layout(proto, 0)};
   add(proto, std::move(node));
+  View& y = views_.at(proto.output(0));
+  y.channels_last = x.channels_last;
+  y.interleaved = x.interleaved;
 }
 
-/// The constant as one value a channel of x.
-Tensor OnnxImporter::channel_values(const Proto& node, const Constant& values,
-                                    const View& x) const {
-  const Shape& shape = shape_of(x);
-  std::vector<float> data = values.values();
-  const bool is_channel = [&] {
-    if (values.shape.size() > shape.size() + 1) return false;
-    const size_t skipped = shape.size() + 1 - values.shape.size();  // leading dimensions left out
-    for (size_t d = 0; d < values.shape.size(); ++d) {
-      if (values.shape[d] != 1 && (d + skipped != 1 || values.shape[d] != shape[0])) return false;
-    }
-    return true;
-  }();
-  if (data.empty() || !values.is_float() || !is_channel) {
-    fail("its constant of shape ", to_string(values.shape),
-         " is no scalar or one value a channel of ", to_string(shape), " (", node.op_type(), ")");
-  }
-  if (data.size() == 1) data.assign(static_cast<size_t>(shape[0]), data[0]);
-  return {{shape[0]}, std::move(data)};
-}
-
-/// A convolution or Gemm without a bias takes an Add behind it over.
-bool OnnxImporter::merge_bias(const Proto& proto, const View& x, const Tensor& bias) {
-  Node* producer = producer_of(x.tensor);
-  const bool mergeable = producer != nullptr && !x.quantized && producer->inputs.size() == 2 &&
-                         (producer->op == Op::kConv || producer->op == Op::kGemm) &&
-                         graph_.quantizations.count(x.tensor) == 0;
-  const std::string& name = proto.input(is_view(proto, 0) ? 0 : 1);
-  if (!mergeable || name != x.tensor || !read_once(name)) return false;
-  const std::string& constant_name = proto.input(is_view(proto, 0) ? 1 : 0);
-  producer->inputs.push_back(add_plain_weight(constant_name, bias));
-  alias(proto, x);
-  return true;
-}
-
-void OnnxImporter::import_arithmetic(const Proto& proto) {
-  const std::string& op = proto.op_type();
-  if (is_view(proto, 0) && is_view(proto, 1)) {
-    if (op != "Add") fail("combines two computed tensors; only Add does that here");
-    Node node = new_node(proto, Op::kAdd);
-    node.inputs = {read(proto, 0), read(proto, 1)};
-    return add(proto, std::move(node));
-  }
-  const int x_index = is_view(proto, 0) ? 0 : 1;
-  const View x = view(proto, x_index);
-  Tensor shift = channel_values(proto, constant(proto, 1 - x_index, "operand"), x);
-  if (op == "Add" && merge_bias(proto, x, shift)) return;
-  if (op == "Div" && x_index == 1) fail("divides a constant by a computed tensor");
-  Tensor scale = shift;
-  for (size_t c = 0; c < shift.data.size(); ++c) {
-    const float value = shift.data[c];
-    const bool additive = op == "Add" || op == "Sub";
-    scale.data[c] = op == "Mul"                   ? value
-                    : op == "Div"                 ? 1 / value
-                    : op == "Sub" && x_index == 1 ? -1.F
-                                                  : 1.F;
-    shift.data[c] = !additive ? 0 : op == "Sub" && x_index == 0 ? -value : value;
-  }
-  Node node = new_node(proto, Op::kBatchNorm);
-  node.inputs.push_back(read(proto, x_index));
-  node.inputs.push_back(add_plain_weight(proto.output(0) + "/scale", std::move(scale)));
-  node.inputs.push_back(add_plain_weight(proto.output(0) + "/shift", std::move(shift)));
-  add(proto, std::move(node));
+void OnnxImporter::import_relu(const Proto& proto) {
+  add_elementwise(proto, new_node(proto, Op::kRelu));
 }
 
 void OnnxImporter::import_clip(const Proto& proto) {
+  if (is_view(proto, 0) ? view(proto, 0).integers.has_value() : has_input(proto, 0)) {
+    return clip_integers(proto);
+  }
   Node node = new_node(proto, Op::kClip);
-  node.inputs.push_back(read(proto, 0));
   const auto bound = [&](int index, const char* name, float otherwise) {
     if (opset_ < 11) return float_attribute(proto, name, otherwise);
     const Constant* value = optional_constant(proto, index);
@@ -247,49 +171,26 @@ void OnnxImporter::import_clip(const Proto& proto) {
   node.clip_low = bound(1, "min", std::numeric_limits<float>::lowest());
   node.clip_high = bound(2, "max", std::numeric_limits<float>::max());
   if (!(node.clip_low <= node.clip_high)) fail("its minimum exceeds its maximum");
-  add(proto, std::move(node));
+  add_elementwise(proto, std::move(node));
 }
 
-void OnnxImporter::apply_ceil_mode(const Proto& proto, const Shape& x, Node& node) const {
-  if (int_attribute(proto, "ceil_mode", 0) == 0) return;
-  Window& w = node.window;
-  const int64_t bottom =
-      ceil_padding(x[1], w.pad_top, w.pad_bottom, w.kernel_h, w.stride_h, w.dilation_h);
-  const int64_t right =
-      ceil_padding(x[2], w.pad_left, w.pad_right, w.kernel_w, w.stride_w, w.dilation_w);
-  if (node.op == Op::kAveragePool && bottom + right > 0) {
-    fail("averages over partial windows (ceil_mode=1) are not supported; use ceil_mode=0");
+/// Max(x, 0) is a Relu; Max and Min of another number are Clips.
+void OnnxImporter::import_extremum(const Proto& proto) {
+  const bool is_max = proto.op_type() == "Max";
+  if (proto.input_size() != 2 || is_view(proto, 0) == is_view(proto, 1)) {
+    fail("only the ", is_max ? "maximum" : "minimum", " of a tensor and one constant is supported");
   }
-  w.pad_bottom += bottom;
-  w.pad_right += right;
-}
-
-void OnnxImporter::import_pool(const Proto& proto, Op op) {
-  Node node = new_node(proto, op);
-  Pads extra{};
-  node.inputs.push_back(op == Op::kAveragePool ? read_padded(proto, 0, extra) : read(proto, 0));
-  const Shape& x = graph_.shapes.at(node.inputs[0]);
-  if (x.size() != 3) fail("needs a feature map {C, H, W}, its input is ", to_string(x));
-  if (find_attribute(proto, "kernel_shape") == nullptr) fail("it has no kernel_shape");
-  node.count_include_pad = int_attribute(proto, "count_include_pad", 0) != 0;
-  set_window(proto, x, node.window);
-  Window& w = node.window;
-  if (extra != Pads{}) {
-    const bool own = w.pad_top + w.pad_left + w.pad_bottom + w.pad_right != 0;
-    if (own || string_attribute(proto, "auto_pad", "NOTSET") == "SAME_UPPER") {
-      fail("it pads a tensor that a Pad has padded already");
-    }
-    node.count_include_pad = true;
-    w.pad_top = extra[0];
-    w.pad_left = extra[1];
-    w.pad_bottom = extra[2];
-    w.pad_right = extra[3];
+  const int x = is_view(proto, 0) ? 0 : 1;
+  const std::vector<float> bound = constant(proto, 1 - x, "bound").values();
+  if (bound.size() != 1 || !std::isfinite(bound[0])) fail("its bound must be one finite float");
+  Proto one = proto;
+  one.set_input(0, proto.input(x));
+  Node node = new_node(proto, is_max && bound[0] == 0 ? Op::kRelu : Op::kClip);
+  if (node.op == Op::kClip) {
+    node.clip_low = is_max ? bound[0] : std::numeric_limits<float>::lowest();
+    node.clip_high = is_max ? std::numeric_limits<float>::max() : bound[0];
   }
-  if (op == Op::kAveragePool && (w.dilation_h != 1 || w.dilation_w != 1)) {
-    fail("dilated averages are not supported");
-  }
-  apply_ceil_mode(proto, x, node);
-  add(proto, std::move(node));
+  add_elementwise(one, std::move(node));
 }
 
 void OnnxImporter::import_lrn(const Proto& proto) {

@@ -7,80 +7,15 @@
 namespace tessera::graph {
 namespace {
 
-struct IntegerType {
-  int bits;
-  bool is_signed;
-};
-
-IntegerType integer_type(int element_type) {
-  using Proto = onnx::TensorProto;
-  switch (element_type) {
-    case Proto::UINT8:
-      return {8, false};
-    case Proto::INT8:
-      return {8, true};
-    case Proto::UINT16:
-      return {16, false};
-    case Proto::INT16:
-      return {16, true};
-    case Proto::INT32:
-      return {32, true};
-    default:
-      fail("quantisation to element type ", element_type, " is not supported");
-  }
-}
-
 bool all_zero(const Constant& c) {
   const auto is_zero = [](auto value) { return value == 0; };
   return std::all_of(c.integers.begin(), c.integers.end(), is_zero) &&
          std::all_of(c.floats.begin(), c.floats.end(), is_zero);
 }
 
-void check_zero_point(const Constant* zero_point) {
-  if (zero_point != nullptr && !all_zero(*zero_point)) {
-    fail(
-        "its zero point is not 0; only symmetric grids are supported (quantise symmetrically, "
-        "unsigned activations from 0)");
-  }
-}
-
-/// The dimension along which a scale of this shape, aligned to the right, varies.
-int64_t scale_axis(const Shape& scale, const Shape& tensor) {
-  for (size_t d = 0; d < scale.size(); ++d) {
-    if (scale[d] == 1) continue;
-    const int64_t axis = static_cast<int64_t>(tensor.size() - scale.size() + d);
-    if (scale.size() > tensor.size() || element_count(scale) != scale[d] ||
-        scale[d] != tensor[static_cast<size_t>(axis)]) {
-      fail("its scale of shape ", to_string(scale), " does not fit ", to_string(tensor));
-    }
-    return axis;
-  }
-  return 0;
-}
-
-void set_grid(Constant& c, const Quantization& grid, int64_t axis) {
-  c.grid = grid;
-  c.grid_axis = axis;
-  const bool per_tensor = grid.scales.size() == 1;
-  const int64_t channels = per_tensor ? 1 : c.shape.at(static_cast<size_t>(axis));
-  check_quantization(grid, channels, concat("weights '", c.name, "'"));
-}
-
-int64_t axis_of(const onnx::NodeProto& node, const Constant& x, const std::vector<float>& scales) {
-  if (scales.size() == 1) return 0;
-  return from_end(int_attribute(node, "axis", 1), static_cast<int64_t>(x.shape.size()));
-}
-
-/// Wide grids (32 bit biases) are applied to the values and then forgotten.
-void round_to_wide_grid(Constant& c, const std::vector<float>& scales, int64_t axis) {
-  c.grid = Quantization{16, true, scales, WeightCode::kTwosComplement};
-  c.grid_axis = axis;
-  for (size_t i = 0; i < c.floats.size(); ++i) {
-    const float scale = scales[c.scale_index(i)];
-    if (!(scale > 0)) fail("its scale must be positive");
-    c.floats[i] = scale * std::nearbyint(c.floats[i] / scale);
-  }
-  c.grid.reset();
+/// The axes of a map's rows and columns.
+std::vector<int64_t> rows_and_columns(bool channels_last) {
+  return channels_last ? std::vector<int64_t>{1, 2} : std::vector<int64_t>{2, 3};
 }
 
 }  // namespace
@@ -95,8 +30,80 @@ void OnnxImporter::import_identity(const Proto& node) {
 
 void OnnxImporter::flatten(const Proto& node) {
   const View& x = view(node, 0);
-  if (shape_of(x).size() == 1) return alias(node, View(x));
-  import_simple(node, Op::kFlatten);
+  const Shape shape = shape_of(x);
+  if (shape.size() == 1) return alias(node, View(x));
+  const bool reorders = x.channels_last && shape[0] != 1 && shape[1] * shape[2] != 1;
+  Node flat = new_node(node, Op::kFlatten);
+  flat.inputs.push_back(read_in_any_layout(node, 0));
+  add(node, std::move(flat));
+  if (reorders) views_.at(node.output(0)).interleaved = shape;
+}
+
+void OnnxImporter::import_cast(const Proto& node) {
+  const View& x = view(node, 0);
+  const int64_t to = int_attribute(node, "to", onnx::TensorProto::FLOAT);
+  if (x.integers || to != onnx::TensorProto::FLOAT) {
+    fail("casts a computed tensor to element type ", to, "; only float networks are supported");
+  }
+  alias(node, View(x));
+}
+
+/// Between {N, C, H, W} and {N, H, W, C}; the graph's own maps stay {C, H, W}.
+void OnnxImporter::import_transpose(const Proto& node) {
+  View x = view(node, 0);
+  std::vector<int64_t> order = ints_attribute(node, "perm");
+  const Shape shape = onnx_shape(x);
+  if (order.empty()) {
+    for (size_t i = shape.size(); i > 0; --i) order.push_back(static_cast<int64_t>(i) - 1);
+  }
+  const std::vector<int64_t> to_last{0, 2, 3, 1}, to_first{0, 3, 1, 2};
+  const bool is_none =
+      order == std::vector<int64_t>{0, 1} || order == std::vector<int64_t>{0, 1, 2, 3};
+  const bool is_swap = order == (x.channels_last ? to_first : to_last);
+  if (order.size() != shape.size() || x.padding || (!is_none && !is_swap)) {
+    fail("only transpositions between {N, C, H, W} and {N, H, W, C} are supported; its input is ",
+         to_string(shape));
+  }
+  if (is_swap) x.channels_last = !x.channels_last;
+  alias(node, std::move(x));
+}
+
+void OnnxImporter::import_unsqueeze(const Proto& node) {
+  const Constant* input = optional_constant(node, 1);
+  std::vector<int64_t> axes = input != nullptr ? input->integers : ints_attribute(node, "axes");
+  const Shape shape = onnx_shape(view(node, 0));
+  for (int64_t& axis : axes) axis = from_end(axis, 4);
+  std::sort(axes.begin(), axes.end());
+  if (shape.size() != 2 || axes != std::vector<int64_t>{2, 3} ||
+      !restore_pixel(node, {shape[0], shape[1], 1, 1})) {
+    fail("only a map of one pixel that has been flattened can be made a map again");
+  }
+}
+
+/// A Reshape to {N, C, 1, 1} or {N, 1, 1, C} that undoes the flattening of a map of one pixel.
+bool OnnxImporter::restore_pixel(const Proto& node, const Shape& target) {
+  const View& x = view(node, 0);
+  const Node* flat = producer_of(x.tensor);
+  if (flat == nullptr || flat->op != Op::kFlatten || x.interleaved || x.integers) return false;
+  const std::string map = flat->inputs[0];
+  const int64_t channels = graph_.shapes.at(map)[0];
+  const bool is_first = target == Shape{batch_, channels, 1, 1};
+  if (graph_.shapes.at(map) != Shape{channels, 1, 1} ||
+      (!is_first && target != Shape{batch_, 1, 1, channels})) {
+    return false;
+  }
+  const auto grid = graph_.quantizations.find(x.tensor);
+  if (x.quantized && graph_.quantizations.count(map) == 0) {
+    if (graph_.consumers(map).size() != 1) return false;
+    graph_.quantizations[map] = Quantization(grid->second);
+    read_unquantized_.erase(map);
+  } else if (x.quantized && !(graph_.quantizations.at(map) == grid->second)) {
+    return false;
+  }
+  View restored{map, graph_.quantizations.count(map) != 0};
+  restored.channels_last = !is_first;
+  alias(node, std::move(restored));
+  return true;
 }
 
 void OnnxImporter::import_flatten(const Proto& node) {
@@ -107,12 +114,14 @@ void OnnxImporter::import_flatten(const Proto& node) {
 
 void OnnxImporter::import_reshape(const Proto& node) {
   const Shape from = onnx_shape(view(node, 0));
-  const Shape to = reshaped(from, constant(node, 1, "target shape").integers);
+  const std::vector<int64_t>& target = constant(node, 1, "target shape").integers;
+  const bool has_zero = std::find(target.begin(), target.end(), 0) != target.end();
+  if (has_zero && int_attribute(node, "allowzero", 0) != 0) fail("makes a tensor without elements");
+  const Shape to = reshaped(from, target);
   if (to == from) return alias(node, View(view(node, 0)));
-  if (to.size() != 2 || to[0] != batch_) {
-    fail("reshapes ", to_string(from), " to ", to_string(to), "; only flattening is supported");
-  }
-  flatten(node);
+  if (to.size() == 2 && to[0] == batch_) return flatten(node);
+  if (to.size() == 4 && restore_pixel(node, to)) return;
+  fail("reshapes ", to_string(from), " to ", to_string(to), "; only flattening is supported");
 }
 
 void OnnxImporter::import_squeeze(const Proto& node) {
@@ -121,8 +130,9 @@ void OnnxImporter::import_squeeze(const Proto& node) {
   std::vector<int64_t> axes = input != nullptr ? input->integers : ints_attribute(node, "axes");
   for (int64_t& axis : axes) axis = from_end(axis, static_cast<int64_t>(x.size()) + 1);
   std::sort(axes.begin(), axes.end());
-  if (x.size() != 3 || axes != std::vector<int64_t>{2, 3} || x[1] != 1 || x[2] != 1) {
-    fail("only axes 2 and 3 of {C, 1, 1} can be squeezed, its input is ", to_string(x));
+  if (x.size() != 3 || axes != rows_and_columns(view(node, 0).channels_last) || x[1] != 1 ||
+      x[2] != 1) {
+    fail("only rows and columns of {C, 1, 1} can be squeezed, its input is ", to_string(x));
   }
   flatten(node);
 }
@@ -133,16 +143,47 @@ void OnnxImporter::import_reduce_mean(const Proto& proto) {
   std::vector<int64_t> axes = input != nullptr ? input->integers : ints_attribute(proto, "axes");
   for (int64_t& axis : axes) axis = from_end(axis, static_cast<int64_t>(x.size()) + 1);
   std::sort(axes.begin(), axes.end());
-  if (x.size() != 3 || axes != std::vector<int64_t>{2, 3}) {
-    fail("only means over axes 2 and 3 of a feature map are supported");
+  const bool is_last = view(proto, 0).channels_last;
+  if (x.size() != 3 || axes != rows_and_columns(is_last)) {
+    fail("only means over all rows and columns of a feature map are supported");
   }
-  if (int_attribute(proto, "keepdims", 1) != 0) return import_simple(proto, Op::kGlobalAveragePool);
+  const bool flattens = int_attribute(proto, "keepdims", 1) == 0;
   Proto pooled = proto;
-  pooled.set_output(0, proto.output(0) + "/pooled");
-  import_simple(pooled, Op::kGlobalAveragePool);
-  Node node = new_node(proto, Op::kFlatten);
-  node.inputs.push_back(views_.at(pooled.output(0)).tensor);
-  add(proto, std::move(node));
+  if (flattens) pooled.set_output(0, proto.output(0) + "/pooled");
+  Node node = new_node(proto, Op::kGlobalAveragePool);
+  node.inputs.push_back(read_in_any_layout(proto, 0));
+  add(pooled, std::move(node));
+  views_.at(pooled.output(0)).channels_last = is_last;
+  if (!flattens) return;
+  Node flat = new_node(proto, Op::kFlatten);
+  flat.inputs.push_back(take(views_.at(pooled.output(0))));
+  add(proto, std::move(flat));
+}
+
+/// Of all dimensions: those before them first, then those behind them.
+std::vector<int64_t> OnnxImporter::pads_of(const Proto& proto) {
+  const std::vector<int64_t> given =
+      opset_ < 11 ? ints_attribute(proto, "pads") : constant(proto, 1, "pads").integers;
+  const size_t rank = shape_of(view(proto, 0)).size() + 1;
+  std::vector<int64_t> axes;
+  if (const Constant* some = opset_ < 18 ? nullptr : optional_constant(proto, 3)) {
+    axes = some->integers;
+  } else {
+    for (size_t axis = 0; axis < rank; ++axis) axes.push_back(static_cast<int64_t>(axis));
+  }
+  if (given.size() != 2 * axes.size()) {
+    fail("it has ", given.size(), " pads for ", axes.size(), " dimensions");
+  }
+  std::vector<int64_t> pads(2 * rank, 0);
+  for (size_t i = 0; i < given.size(); ++i) {
+    if (given[i] < 0 || given[i] > kMaxActivationElements)
+      fail("pad ", given[i], " is out of range");
+    const auto axis =
+        static_cast<size_t>(from_end(axes[i % axes.size()], static_cast<int64_t>(rank)));
+    pads[axis + (i < axes.size() ? 0 : rank)] = given[i];
+  }
+  if (pads[0] + pads[rank] != 0) fail("pads the batch");
+  return pads;
 }
 
 void OnnxImporter::import_pad(const Proto& proto) {
@@ -152,15 +193,12 @@ void OnnxImporter::import_pad(const Proto& proto) {
   if ((value != nullptr && !all_zero(*value)) || float_attribute(proto, "value", 0) != 0) {
     fail("only padding with zeros is supported");
   }
-  if (has_input(proto, 3)) fail("its axes input is not supported; give pads for all dimensions");
-  const std::vector<int64_t> pads =
-      opset_ < 11 ? ints_attribute(proto, "pads") : constant(proto, 1, "pads").integers;
-  const size_t rank = shape_of(view(proto, 0)).size() + 1;
-  if (pads.size() != 2 * rank) fail("it has ", pads.size(), " pads for ", rank, " dimensions");
-  for (const int64_t pad : pads) {
-    if (pad < 0 || pad > kMaxActivationElements) fail("pad ", pad, " is out of range");
+  const std::vector<int64_t> pads = pads_of(proto);
+  const size_t rank = pads.size() / 2;
+  if (std::all_of(pads.begin(), pads.end(), [](int64_t pad) { return pad == 0; })) {
+    return alias(proto, View(view(proto, 0)));
   }
-  if (pads[0] + pads[rank] != 0) fail("pads the batch");
+  if (view(proto, 0).channels_last) read(proto, 0);
   View x = view(proto, 0);
   if (pads[1] + pads[rank + 1] != 0) {
     Node node = new_node(proto, Op::kPadChannels);
@@ -226,119 +264,7 @@ void OnnxImporter::subsample(const Proto& proto, int64_t stride_h, int64_t strid
   producer->window.stride_h *= stride_h;
   producer->window.stride_w *= stride_w;
   graph_.shapes[producer->output] = infer_output_shape(graph_, *producer);
-  alias(proto, {producer->output, false, false, std::nullopt});
-}
-
-Quantization OnnxImporter::grid_of_zero_point(const Proto& node, std::vector<float> scales) {
-  const Constant* zero_point = optional_constant(node, 2);
-  check_zero_point(zero_point);
-  if (zero_point == nullptr && int_attribute(node, "output_dtype", 0) != 0) {
-    fail("output_dtype is not supported; give a zero point");
-  }
-  if (int_attribute(node, "block_size", 0) != 0) fail("blocked quantisation is not supported");
-  const IntegerType type =
-      integer_type(zero_point == nullptr ? onnx::TensorProto::UINT8 : zero_point->element_type);
-  return {type.bits, type.is_signed, std::move(scales), WeightCode::kTwosComplement};
-}
-
-void OnnxImporter::put_on_grid(const Proto& node, const Quantization& grid, bool as_integers) {
-  View x = view(node, 0);
-  check_quantization(grid, 1, "its grid");
-  if (x.as_integers) fail("quantises the integers of a QuantizeLinear");
-  const auto [known, is_new] = graph_.quantizations.emplace(x.tensor, grid);
-  if (!is_new && !(known->second == grid)) {
-    fail("tensor '", x.tensor, "' is put on two different grids; use one for all its readers");
-  }
-  x.quantized = true;
-  x.as_integers = as_integers;
-  alias(node, std::move(x));
-}
-
-void OnnxImporter::import_quantize_linear(const Proto& node) {
-  const Quantization grid = grid_of_zero_point(node, constant(node, 1, "scale").values());
-  if (is_view(node, 0)) return put_on_grid(node, grid, true);
-  Constant c = constant(node, 0, "input");
-  if (!c.is_float() || c.grid) fail("quantises weights that are no plain floats");
-  const int64_t axis = axis_of(node, c, grid.scales);
-  set_grid(c, grid, axis);
-  constants_[node.output(0)] = std::move(c);
-}
-
-void OnnxImporter::import_dequantize_linear(const Proto& node) {
-  const std::vector<float> scales = constant(node, 1, "scale").values();
-  check_zero_point(optional_constant(node, 2));
-  if (is_view(node, 0)) {
-    View x = view(node, 0);
-    if (!x.as_integers || graph_.quantizations.at(x.tensor).scales != scales) {
-      fail("it does not match the QuantizeLinear before it");
-    }
-    x.as_integers = false;
-    return alias(node, std::move(x));
-  }
-  Constant c = constant(node, 0, "input");
-  if (c.is_float()) {
-    if (!c.grid || c.grid->scales != scales) fail("it does not match the QuantizeLinear before it");
-  } else {
-    const IntegerType type = integer_type(c.element_type);
-    const int64_t axis = axis_of(node, c, scales);
-    if (scales.size() != 1 &&
-        static_cast<int64_t>(scales.size()) != c.shape[static_cast<size_t>(axis)]) {
-      fail("it has ", scales.size(), " scales along axis ", axis, " of ", to_string(c.shape));
-    }
-    const std::vector<int64_t> integers = std::move(c.integers);
-    c.integers.clear();
-    c.element_type = onnx::TensorProto::FLOAT;
-    c.grid = Quantization{type.bits, type.is_signed, scales, WeightCode::kTwosComplement};
-    c.grid_axis = axis;
-    c.floats.reserve(integers.size());
-    for (size_t i = 0; i < integers.size(); ++i) {
-      c.floats.push_back(scales.at(c.scale_index(i)) * static_cast<float>(integers[i]));
-    }
-    if (type.bits > 16) {
-      c.grid.reset();
-    } else {
-      set_grid(c, Quantization(*c.grid), axis);
-    }
-    if (read_once(node.input(0))) constants_.erase(node.input(0));
-  }
-  constants_[node.output(0)] = std::move(c);
-}
-
-void OnnxImporter::import_quant(const Proto& node) {
-  const Constant& scale = constant(node, 1, "scale");
-  check_zero_point(&constant(node, 2, "zero point"));
-  const std::vector<float> widths = constant(node, 3, "bit width").values();
-  const std::string mode = string_attribute(node, "rounding_mode", "ROUND");
-  const std::string encoding = string_attribute(node, "encoding", "");
-  const bool narrow = int_attribute(node, "narrow", 0) != 0;
-  if (widths.size() != 1 || widths[0] != std::trunc(widths[0]) ||
-      !(widths[0] >= 2 && widths[0] <= 32)) {
-    fail("its bit width must be one integer in 2..16 (32 for biases)");
-  }
-  if (mode != "ROUND") fail("rounding mode ", mode, " is not supported; use ROUND");
-  if (!encoding.empty() && encoding != "p4") fail("encoding '", encoding, "' is not known");
-  Quantization grid{static_cast<int>(widths[0]), int_attribute(node, "signed", 1) != 0,
-                    scale.values(),
-                    encoding.empty() ? WeightCode::kTwosComplement : WeightCode::kPowerOfTwo};
-  if (is_view(node, 0)) {
-    if (narrow) fail("narrow ranges are supported for weights only");
-    if (!encoding.empty()) fail("power-of-two grids are for weights only");
-    return put_on_grid(node, grid, false);
-  }
-  Constant c = constant(node, 0, "input");
-  if (!c.is_float() || c.grid) fail("quantises weights that are no plain floats");
-  const int64_t axis = scale_axis(scale.shape, c.shape);
-  if (grid.bits > 16) {
-    round_to_wide_grid(c, grid.scales, axis);
-  } else {
-    set_grid(c, grid, axis);
-    if (narrow && !grid.is_signed) fail("narrow unsigned ranges are not supported");
-    for (size_t i = 0; narrow && i < c.floats.size(); ++i) {
-      const float limit = grid.scales[c.scale_index(i)] * static_cast<float>(grid.max());
-      c.floats[i] = std::clamp(c.floats[i], -limit, limit);
-    }
-  }
-  constants_[node.output(0)] = std::move(c);
+  alias(proto, View{producer->output});
 }
 
 }  // namespace tessera::graph

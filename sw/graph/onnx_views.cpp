@@ -19,10 +19,15 @@ const Constant* OnnxImporter::find_constant(const std::string& name) {
 }
 
 const Constant& OnnxImporter::constant(const Proto& node, int index, const char* what) {
+  static const std::set<std::string> kReadIntegers{
+      "Clip", "DequantizeLinear", "Identity", "IntQuant", "Quant", "QuantizeLinear"};
   if (!has_input(node, index)) fail("its ", what, " (input ", index, ") is missing");
   const Constant* found = find_constant(node.input(index));
   if (found == nullptr) {
     fail("its ", what, " ('", node.input(index), "') must be a constant, here it is computed");
+  }
+  if (found->is_float() && found->integer_form && kReadIntegers.count(node.op_type()) == 0) {
+    fail("its ", what, " are the integers of a QuantizeLinear; add a DequantizeLinear");
   }
   return *found;
 }
@@ -44,21 +49,32 @@ const OnnxImporter::View& OnnxImporter::view(const Proto& node, int index) const
   return found->second;
 }
 
-/// The tensor that an input stands for, now read by a node.
+/// The tensor behind a view, now read by a node.
+std::string OnnxImporter::take(const View& x) {
+  if (x.integers) fail("it reads the integers of a QuantizeLinear; add a DequantizeLinear");
+  if (!x.quantized) read_unquantized_.insert(x.tensor);
+  return x.tensor;
+}
+
+std::string OnnxImporter::read_in_any_layout(const Proto& node, int index) {
+  const View& x = view(node, index);
+  if (x.padding) fail("it reads a spatially padded tensor; Pad is supported only before Conv");
+  return take(x);
+}
+
 std::string OnnxImporter::read(const Proto& node, int index) {
-  if (view(node, index).padding) {
-    fail("it reads a spatially padded tensor; Pad is supported only before Conv");
-  }
+  if (view(node, index).padding) return read_in_any_layout(node, index);
   Pads unused{};
   return read_padded(node, index, unused);
 }
 
 std::string OnnxImporter::read_padded(const Proto& node, int index, Pads& padding) {
   const View& x = view(node, index);
-  if (x.as_integers) fail("it reads the integers of a QuantizeLinear; add a DequantizeLinear");
-  if (!x.quantized) read_unquantized_.insert(x.tensor);
+  if (x.channels_last || x.interleaved) {
+    fail("it works on {N, H, W, C}; export with channels first (tf2onnx: --inputs-as-nchw)");
+  }
   if (x.padding) padding = *x.padding;
-  return x.tensor;
+  return take(x);
 }
 
 std::string OnnxImporter::unused_name(const std::string& wish) const {
@@ -123,7 +139,7 @@ void OnnxImporter::add(const Proto& proto, Node node) {
   node.output = unused_name(proto.output(0));
   graph_.shapes[node.output] = infer_output_shape(graph_, node);
   node_names_.insert(node.name);
-  views_[proto.output(0)] = {node.output, false, false, std::nullopt};
+  views_[proto.output(0)] = View{node.output};
   graph_.nodes.push_back(std::move(node));
 }
 
@@ -165,6 +181,7 @@ Shape OnnxImporter::onnx_shape(const View& view) const {
     shape[1] += (*view.padding)[0] + (*view.padding)[2];
     shape[2] += (*view.padding)[1] + (*view.padding)[3];
   }
+  if (view.channels_last) std::rotate(shape.begin(), shape.begin() + 1, shape.end());
   shape.insert(shape.begin(), batch_);
   return shape;
 }

@@ -42,8 +42,8 @@ Graph every_operator() {
   g.weights["bn.shift"] = random_tensor({6}, random);
   g.weights["fc.w"] = random_tensor({5, 16}, random);
   g.nodes = {node("conv", Op::kConv, {"image", "conv.w", "conv.b"}, "a"),
-             node("bn", Op::kBatchNorm, {"a", "bn.scale", "bn.shift"}, "b"),
-             node("relu", Op::kRelu, {"b"}, "c"),
+             node("relu", Op::kRelu, {"a"}, "b"),
+             node("bn", Op::kBatchNorm, {"b", "bn.scale", "bn.shift"}, "c"),
              node("lrn", Op::kLrn, {"c"}, "d"),
              node("max", Op::kMaxPool, {"d"}, "e"),
              node("clip", Op::kClip, {"e"}, "f"),
@@ -172,8 +172,8 @@ TEST(RoundTrip, names_that_the_writer_would_invent_do_no_harm) {
   Graph graph = every_operator();
   quantize(graph, 8, 8);
   for (Node& n : graph.nodes) {
-    if (n.name == "bn") n.output = "c/dequantized";
-    if (n.name == "relu") n.inputs = {"c/dequantized"};
+    if (n.name == "relu") n.output = "c/dequantized";
+    if (n.name == "bn") n.inputs[0] = "c/dequantized";
   }
   graph.shapes.erase("b");
   infer_shapes(graph);
