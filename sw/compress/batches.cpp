@@ -8,12 +8,22 @@
 namespace tessera::compress {
 namespace {
 
+constexpr uint64_t kFlipBit = uint64_t{1} << 32;
+
 /// SplitMix64 (Steele, Lea, Flood, Fast splittable pseudorandom number generators, 2014).
 uint64_t mix(uint64_t x) {
   x += 0x9E3779B97F4A7C15U;
   x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9U;
   x = (x ^ (x >> 27)) * 0x94D049BB133111EBU;
   return x ^ (x >> 31);
+}
+
+/// Position i of a line of `size` pixels that is continued by its mirror image at both ends.
+int64_t reflected(int64_t i, int64_t size) {
+  if (size == 1) return 0;
+  const int64_t period = 2 * (size - 1);
+  const int64_t position = (i % period + period) % period;
+  return position < size ? position : period - position;
 }
 
 }  // namespace
@@ -51,7 +61,10 @@ graph::InputNormalization measure_normalization(const data::Dataset& dataset, bo
 }
 
 uint64_t augmentation_key(uint64_t seed, int epoch, int64_t index) {
-  return mix(mix(seed ^ mix(static_cast<uint64_t>(epoch) + 0x5EED)) ^ static_cast<uint64_t>(index));
+  const auto image = static_cast<uint64_t>(index), pass = static_cast<uint64_t>(epoch);
+  const uint64_t key = mix(mix(seed ^ mix(pass + 0x5EED)) ^ image);
+  const uint64_t flip = (mix(seed ^ mix(image)) ^ pass) & 1;
+  return (key & ~kFlipBit) | (flip != 0 ? kFlipBit : 0);
 }
 
 void augment_image(const data::Dataset& dataset, int64_t index,
@@ -60,9 +73,13 @@ void augment_image(const data::Dataset& dataset, int64_t index,
   const auto range = static_cast<uint64_t>(2 * augmentation.shift_pixels + 1);
   const int64_t dy = static_cast<int64_t>((key & 0xFFFF) % range) - augmentation.shift_pixels;
   const int64_t dx = static_cast<int64_t>((key >> 16 & 0xFFFF) % range) - augmentation.shift_pixels;
-  const bool flip = augmentation.flip && (key >> 32 & 1) != 0;
+  const bool flip = augmentation.flip && (key & kFlipBit) != 0;
   const int64_t height = dataset.height, width = dataset.width;
   const uint8_t* source = dataset.image(index);
+  std::vector<int64_t> columns(static_cast<size_t>(width));
+  for (int64_t x = 0; x < width; ++x) {
+    columns[static_cast<size_t>(x)] = reflected((flip ? width - 1 - x : x) - dx, width);
+  }
   std::array<float, 256> table{};
   for (int64_t c = 0; c < dataset.channels; ++c) {
     const float mean = normalization.mean[static_cast<size_t>(c)];
@@ -71,12 +88,8 @@ void augment_image(const data::Dataset& dataset, int64_t index,
       table[byte] = (static_cast<float>(byte) / 255.0F - mean) / std;
     }
     for (int64_t y = 0; y < height; ++y) {
-      for (int64_t x = 0; x < width; ++x) {
-        const int64_t from_y = y - dy;
-        const int64_t from_x = (flip ? width - 1 - x : x) - dx;
-        const bool inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
-        *pixels++ = table[inside ? source[(c * height + from_y) * width + from_x] : 0];
-      }
+      const uint8_t* row = source + (c * height + reflected(y - dy, height)) * width;
+      for (const int64_t x : columns) *pixels++ = table[row[x]];
     }
   }
 }

@@ -12,8 +12,8 @@
 namespace tessera::compress {
 
 struct Augmentation {
-  int shift_pixels = 0;  ///< uniform in [-shift, shift] each way; black moves in
-  bool flip = false;     ///< left-right, with probability one half
+  int shift_pixels = 0;  ///< uniform in [-shift, shift] each way; the mirror image moves in
+  bool flip = false;     ///< left-right, each image in every second epoch
 };
 
 /// A permutation of 0..count-1.

@@ -2,6 +2,8 @@
 
 #include <stdexcept>
 
+#include "compress/torch_convolution.hpp"
+
 namespace tessera::compress {
 namespace {
 
@@ -32,8 +34,8 @@ at::Tensor padded(const at::Tensor& x, const Window& w, double value) {
   return at::constant_pad_nd(x, {w.pad_left, w.pad_right, w.pad_top, w.pad_bottom}, value);
 }
 
-at::Tensor convolution(const Node& node, const at::Tensor& x, const at::Tensor& weight,
-                       const at::Tensor& bias) {
+at::Tensor float_convolution(const Node& node, const at::Tensor& x, const at::Tensor& weight,
+                             const at::Tensor& bias) {
   const Window& w = node.window;
   const c10::optional<at::Tensor> b =
       bias.defined() ? c10::optional<at::Tensor>(bias) : c10::nullopt;
@@ -95,17 +97,22 @@ at::Tensor straight_through(const at::Tensor& smooth, const at::Tensor& rounded)
 
 }  // namespace
 
-TorchNet::TorchNet(const Graph& graph, NormMode norms) : graph_(graph), norms_(norms) {
+TorchNet::TorchNet(const Graph& graph, NormMode norms, Precision precision)
+    : graph_(graph), norms_(norms), bfloat16_(precision == Precision::kBfloat16) {
   for (const Node& node : graph_.nodes) {
     for (const std::string& input : node.inputs) {
       const auto found = graph_.weights.find(input);
       if (found == graph_.weights.end() || parameters_.count(input) != 0) continue;
       parameters_[input] = to_torch(found->second);
+      if (bfloat16_ && parameters_[input].dim() == 4) {
+        parameters_[input] = parameters_[input].contiguous(at::MemoryFormat::ChannelsLast);
+      }
     }
     if (node.op == Op::kBatchNorm && norms == NormMode::kBatchStatistics) {
       const int64_t channels = parameters_.at(node.inputs[1]).numel();
+      // With these the scale and shift of the graph are what is computed.
       buffers_[node.name + "/mean"] = torch::zeros({channels});
-      buffers_[node.name + "/variance"] = torch::ones({channels});
+      buffers_[node.name + "/variance"] = torch::full({channels}, 1 - kNormEpsilon);
     }
   }
   for (const auto& [tensor, grid] : graph_.quantizations) {
@@ -141,10 +148,31 @@ at::Tensor TorchNet::bias_of(const Node& node) const {
   return node.inputs.size() > 2 ? parameters_.at(node.inputs[2]) : at::Tensor();
 }
 
+at::Tensor TorchNet::convolution(const Node& node, const at::Tensor& x) const {
+  const Window& w = node.window;
+  if (!bfloat16_) return float_convolution(node, x, weight(node.inputs[1]), bias_of(node));
+  const bool even = w.pad_top == w.pad_bottom && w.pad_left == w.pad_right;
+  ConvolutionShape shape{w.stride_h, w.stride_w, 0, 0, w.dilation_h, w.dilation_w, node.groups};
+  if (even) {
+    shape.pad_h = w.pad_top;
+    shape.pad_w = w.pad_left;
+  }
+  return bfloat16_convolution(even ? x : padded(x, w, 0), weight(node.inputs[1]), bias_of(node),
+                              shape);
+}
+
+at::Tensor TorchNet::gemm(const Node& node, const at::Tensor& x) const {
+  const at::ScalarType type = bfloat16_ ? at::kBFloat16 : at::kFloat;
+  const at::Tensor product = at::matmul(x.to(type), weight(node.inputs[1]).to(type).t());
+  return node.inputs.size() > 2 ? product + bias_of(node).to(type) : product;
+}
+
 at::Tensor TorchNet::batch_norm(const Node& node, const at::Tensor& x, bool training) {
   const at::Tensor& scale = parameters_.at(node.inputs[1]);
   const at::Tensor& shift = parameters_.at(node.inputs[2]);
-  if (norms_ == NormMode::kAffine) return x * broadcast(scale, x, 1) + broadcast(shift, x, 1);
+  if (norms_ == NormMode::kAffine) {
+    return (x * broadcast(scale, x, 1) + broadcast(shift, x, 1)).to(x.scalar_type());
+  }
   return at::batch_norm(x, scale, shift, buffers_.at(node.name + "/mean"),
                         buffers_.at(node.name + "/variance"), training, kNormMomentum, kNormEpsilon,
                         false);
@@ -153,12 +181,11 @@ at::Tensor TorchNet::batch_norm(const Node& node, const at::Tensor& x, bool trai
 at::Tensor TorchNet::run(const Node& node, const at::Tensor& x, bool training) {
   switch (node.op) {
     case Op::kConv:
-      return convolution(node, x, weight(node.inputs[1]), bias_of(node));
-    case Op::kGemm: {
-      const at::Tensor product = at::matmul(x, weight(node.inputs[1]).t());
-      return node.inputs.size() > 2 ? product + bias_of(node) : product;
-    }
+      return convolution(node, x);
+    case Op::kGemm:
+      return gemm(node, x);
     case Op::kBatchNorm:
+      if (estimating_) estimate_norm(node, x);
       return batch_norm(node, x, training);
     case Op::kRelu:
       return at::relu(x);
@@ -185,7 +212,7 @@ at::Tensor TorchNet::run(const Node& node, const at::Tensor& x, bool training) {
     case Op::kFlatten:
       return x.flatten(1);
     case Op::kLrn:
-      return lrn(node, x);
+      return lrn(node, x.to(at::kFloat));
     case Op::kSoftmax:
       return node.output == graph_.output ? x : at::softmax(x, 1);
   }
@@ -200,9 +227,27 @@ at::Tensor TorchNet::forward(const at::Tensor& images, bool training) {
     const at::Tensor y = run(node, values_.at(node.inputs.at(0)), training);
     values_[node.output] = y.dim() > 0 ? fake_quantized(node.output, y) : y;
   }
-  const at::Tensor logits = values_.at(graph_.output).flatten(1);
+  const at::Tensor logits = values_.at(graph_.output).flatten(1).to(at::kFloat);
   values_.clear();
   return logits;
+}
+
+void TorchNet::estimate_norm(const Node& node, const at::Tensor& x) {
+  const auto [variance, mean] = at::var_mean(x.to(at::kFloat), {0, 2, 3}, false);
+  const at::Tensor gain = parameters_.at(node.inputs[1]) /
+                          at::sqrt(buffers_.at(node.name + "/variance") + kNormEpsilon);
+  const at::Tensor shift = parameters_.at(node.inputs[2]) - gain * buffers_.at(node.name + "/mean");
+  parameters_.at(node.inputs[1]).copy_(gain * at::sqrt(variance + kNormEpsilon));
+  parameters_.at(node.inputs[2]).copy_(shift + gain * mean);
+  buffers_.at(node.name + "/mean").copy_(mean);
+  buffers_.at(node.name + "/variance").copy_(variance);
+}
+
+void TorchNet::estimate_norms(const at::Tensor& images) {
+  at::NoGradGuard no_grad;
+  estimating_ = true;
+  forward(images, false);
+  estimating_ = false;
 }
 
 Graph TorchNet::to_graph() const {

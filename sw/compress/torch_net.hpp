@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "compress/precision.hpp"
 #include "graph/graph.hpp"
 
 namespace tessera::compress {
@@ -23,11 +24,16 @@ class TorchNet {
   /// Copies the weights. Where the graph has quantizations, tensors are fake-quantised: rounded to
   /// the grid going forward, the gradient passed straight through inside the grid's range, and the
   /// scales are parameters too (held as logarithms, so that a step is relative).
-  /// Throws std::runtime_error naming a node that cannot be executed.
-  TorchNet(const graph::Graph& graph, NormMode norms);
+  /// `precision` is kFloat32 or kBfloat16. Throws std::runtime_error naming a node that cannot be
+  /// executed.
+  TorchNet(const graph::Graph& graph, NormMode norms, Precision precision = Precision::kFloat32);
 
   /// Logits {N, classes} of normalised images {N, C, H, W}. A final softmax is left out.
   at::Tensor forward(const at::Tensor& images, bool training);
+
+  /// Takes the statistics of batch norms from these images (with kBatchStatistics; training starts
+  /// with it). Scales and shifts follow, so that the network computes what it did before.
+  void estimate_norms(const at::Tensor& images);
 
   /// By name: weights as in the graph, scales as "<tensor>/scale".
   std::map<std::string, at::Tensor>& parameters() { return parameters_; }
@@ -42,6 +48,9 @@ class TorchNet {
 
  private:
   at::Tensor run(const graph::Node& node, const at::Tensor& x, bool training);
+  at::Tensor convolution(const graph::Node& node, const at::Tensor& x) const;
+  at::Tensor gemm(const graph::Node& node, const at::Tensor& x) const;
+  void estimate_norm(const graph::Node& node, const at::Tensor& x);
   at::Tensor batch_norm(const graph::Node& node, const at::Tensor& x, bool training);
   at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value) const;
   at::Tensor weight(const std::string& name) const;
@@ -49,6 +58,8 @@ class TorchNet {
 
   graph::Graph graph_;
   NormMode norms_;
+  bool bfloat16_;
+  bool estimating_ = false;  ///< batch norms take their statistics from the forward pass
   std::map<std::string, at::Tensor> parameters_;
   std::map<std::string, at::Tensor> buffers_;
   std::map<std::string, at::Tensor> values_;  ///< activations of the running forward pass

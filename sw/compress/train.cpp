@@ -27,6 +27,7 @@ void check_options(const TrainOptions& options) {
   require(options.shift_pixels >= 0 && options.shift_pixels <= kMaxShiftPixels,
           "shift must be in 0.." + std::to_string(kMaxShiftPixels) + " pixels");
   require(options.validation_images >= 0, "validation images must not be negative");
+  require(options.average >= 0 && options.average < 1, "average must be in [0, 1)");
   require(options.threads >= 1, "threads must be 1 or more");
 }
 
@@ -63,29 +64,29 @@ std::string fingerprint_of(const graph::Graph& net, const data::Dataset& dataset
        << o.learning_rate << " momentum " << o.momentum << " decay " << o.weight_decay
        << " smoothing " << o.label_smoothing << " shift " << o.shift_pixels << " flip " << o.flip
        << " mean " << o.zero_mean_input << " validation " << o.validation_images << " seed "
-       << o.seed;
+       << o.seed << " average " << o.average << " precision " << static_cast<int>(o.precision);
   return text.str();
 }
 
-/// A batch norm that still has the statistics it was built with has never been trained: it learns
-/// them. Those of a trained file were reduced to a scale and a shift, and are trained as such.
-NormMode norm_mode_of(const graph::Graph& net) {
+/// True if a batch norm has another scale or shift than it was built with.
+bool has_trained_norms(const graph::Graph& net) {
   for (const graph::Node& node : net.nodes) {
     if (node.op != graph::Op::kBatchNorm) continue;
     for (const float scale : net.weights.at(node.inputs[1]).data) {
-      if (scale != 1) return NormMode::kAffine;
+      if (scale != 1) return true;
     }
     for (const float shift : net.weights.at(node.inputs[2]).data) {
-      if (shift != 0) return NormMode::kAffine;
+      if (shift != 0) return true;
     }
   }
-  return NormMode::kBatchStatistics;
+  return false;
 }
 
 }  // namespace
 
-TrainResult train(const graph::Graph& net, const data::Dataset& train,
-                  const TrainOptions& options) {
+TrainResult train(const graph::Graph& net, const data::Dataset& train, const TrainOptions& given) {
+  TrainOptions options = given;
+  options.precision = resolve_precision(options.precision);
   check_options(options);
   check_data(net, train, options.validation_images);
   require(net.quantizations.empty(), net.name + " is quantised already; train the float network");
@@ -93,8 +94,9 @@ TrainResult train(const graph::Graph& net, const data::Dataset& train,
   if (start.normalization.mean.empty()) {
     start.normalization = measure_normalization(train, options.zero_mean_input);
   }
-  TorchNet torch_net(start, norm_mode_of(start));
+  TorchNet torch_net(start, NormMode::kBatchStatistics, options.precision);
   LoopOptions loop;
+  loop.estimate_norms = has_trained_norms(start);
   loop.train = options;
   loop.fingerprint = fingerprint_of(start, train, options);
   Trainer trainer(torch_net, nullptr, train, start.normalization, loop);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "compress/fine_tune.hpp"
+#include "compress/precision.hpp"
 #include "data/dataset.hpp"
 #include "graph/graph.hpp"
 
@@ -40,12 +41,16 @@ struct TrainOptions {
   double momentum = 0.9;        ///< of SGD
   double weight_decay = 0.01;   ///< of weights, not of biases, norms or scales
   double label_smoothing = 0;
-  int shift_pixels = 1;           ///< random shifts by up to this many pixels each way; 0: none
-  bool flip = true;               ///< random left-right flips
+  int shift_pixels = 1;           ///< random shifts by up to this many pixels each way, the border
+                                  ///< continued by its mirror image; 0: none
+  bool flip = true;               ///< left-right, each image in every second epoch
   bool zero_mean_input = false;   ///< normalisation: false keeps black at 0, so that the input is
                                   ///< unsigned and 8 bits hold it exactly; true subtracts the mean
   int64_t validation_images = 0;  ///< held out of the training split, only reported
   uint64_t seed = 1;
+  double average = 0;  ///< the result is the moving average of the weights that keeps this share a
+                       ///< step, 0..1; 0: the last weights
+  Precision precision = Precision::kFloat32;
   int threads = 2;
   std::string checkpoint;  ///< file written after every epoch; empty: none
   bool restart = false;    ///< ignore an existing checkpoint
@@ -60,9 +65,10 @@ struct TrainResult {
 };
 
 /// Trains `net` on `train`, and returns the weights after the last epoch (nothing is selected on
-/// any accuracy). Sets the input normalisation from the training split if the network has none.
-/// Same network, data, options and threads give the same bits, interrupted or not: order and
-/// augmentation of an epoch depend on seed and epoch alone.
+/// any accuracy). Batch norms of a trained file, which hold a scale and a shift, first take
+/// statistics from training images and go on as batch norms. Sets the input normalisation from the
+/// training split if the network has none. Same network, data, options and threads give the same
+/// bits, interrupted or not: order and augmentation of an epoch depend on seed and epoch alone.
 /// Throws std::runtime_error for options out of range, images or labels that do not fit the
 /// network, operators that cannot be trained, and a checkpoint of a different run.
 TrainResult train(const graph::Graph& net, const data::Dataset& train, const TrainOptions& options);

@@ -1,5 +1,7 @@
 #include "compress/trainer.hpp"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -13,6 +15,9 @@ constexpr double kTrianglePeak = 0.25;
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
 constexpr double kDistillationTemperature = 2;
 constexpr int64_t kValidationBatch = 500;
+constexpr int64_t kNormImages = 256;  // that batch norms of a trained file take statistics from
+constexpr int kAverageInterval = 4;   // steps between updates of the moving average
+constexpr int64_t kSgdGrain = 1 << 14;
 constexpr double kPi = 3.14159265358979323846;
 
 std::vector<float> to_vector(const at::Tensor& tensor) {
@@ -32,6 +37,19 @@ int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
   return logits.argmax(1).eq(labels).sum().item<int64_t>();
 }
 
+/// Nesterov: v = momentum * v + g, p -= rate * (g + momentum * v), g with decay * p added; in one
+/// pass, because memory is the bound.
+void sgd_step(float* p, const float* g, float* v, int64_t count, float rate, float momentum,
+              float decay) {
+  at::parallel_for(0, count, kSgdGrain, [=](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const float gradient = g[i] + decay * p[i];
+      v[i] = momentum * v[i] + gradient;
+      p[i] -= rate * (gradient + momentum * v[i]);
+    }
+  });
+}
+
 }  // namespace
 
 Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
@@ -48,6 +66,10 @@ Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
   const auto count = static_cast<int64_t>(training_indices_.size());
   options_.train.batch_size = static_cast<int>(std::min<int64_t>(options_.train.batch_size, count));
   steps_an_epoch_ = count / options_.train.batch_size;
+  if (options_.train.average > 0) {
+    for (const auto& [name, tensor] : net_.parameters()) average_[name] = tensor.detach().clone();
+    for (const auto& [name, tensor] : net_.buffers()) average_[name] = tensor.clone();
+  }
   for (const auto& [name, parameter] : net_.parameters()) {
     state_[name + "/first"] = at::zeros_like(parameter.detach());
     if (options_.train.optimizer == Optimizer::kAdam) {
@@ -58,13 +80,21 @@ Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
 
 EpochReport Trainer::run() {
   at::set_num_threads(options_.train.threads);
+  if (options_.estimate_norms) estimate_norms();
   resume();
   for (int epoch = first_epoch_; epoch <= options_.train.epochs; ++epoch) {
     last_ = train_epoch(epoch);
     save(epoch);
     if (options_.train.on_epoch) options_.train.on_epoch(last_);
   }
+  exchange_with_average();
   return last_;
+}
+
+void Trainer::estimate_norms() {
+  std::vector<int64_t> indices = training_indices_;
+  if (static_cast<int64_t>(indices.size()) > kNormImages) indices.resize(kNormImages);
+  net_.estimate_norms(batch_images(indices, 0, false));
 }
 
 void Trainer::resume() {
@@ -89,6 +119,7 @@ void Trainer::resume() {
   restore(net_.parameters(), "parameter:");
   restore(net_.buffers(), "buffer:");
   restore(state_, "state:");
+  restore(average_, "average:");
   const std::vector<float>& report = checkpoint->tensors.at("report");
   last_ = {checkpoint->epochs_done, options_.train.epochs, report.at(0), report.at(1),
            report.at(2)};
@@ -109,6 +140,7 @@ void Trainer::save(int epochs_done) const {
   keep(net_.parameters(), "parameter:");
   keep(net_.buffers(), "buffer:");
   keep(state_, "state:");
+  keep(average_, "average:");
   checkpoint.tensors["report"] = {static_cast<float>(last_.train_loss),
                                   static_cast<float>(last_.train_top1_percent),
                                   static_cast<float>(last_.validation_top1_percent)};
@@ -149,6 +181,7 @@ EpochReport Trainer::train_epoch(int epoch) {
 double Trainer::validate() {
   if (validation_indices_.empty()) return -1;
   at::NoGradGuard no_grad;
+  exchange_with_average();
   int64_t correct = 0;
   const auto count = static_cast<int64_t>(validation_indices_.size());
   for (int64_t first = 0; first < count; first += kValidationBatch) {
@@ -158,6 +191,7 @@ double Trainer::validate() {
     correct +=
         count_correct(net_.forward(batch_images(indices, 0, false), false), batch_labels(indices));
   }
+  exchange_with_average();
   return 100 * static_cast<double>(correct) / static_cast<double>(count);
 }
 
@@ -168,11 +202,14 @@ at::Tensor Trainer::batch_images(const std::vector<int64_t>& indices, int epoch,
   at::Tensor images = torch::empty(
       {static_cast<int64_t>(indices.size()), dataset_.channels, dataset_.height, dataset_.width});
   auto* pixels = images.data_ptr<float>();
-  for (const int64_t index : indices) {
-    augment_image(dataset_, index, normalization_, augmentation,
-                  augmentation_key(options_.train.seed, epoch, index), pixels);
-    pixels += dataset_.image_size_bytes();
-  }
+  at::parallel_for(0, images.size(0), 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t index = indices[static_cast<size_t>(i)];
+      augment_image(dataset_, index, normalization_, augmentation,
+                    augmentation_key(options_.train.seed, epoch, index),
+                    pixels + i * dataset_.image_size_bytes());
+    }
+  });
   return images;
 }
 
@@ -225,15 +262,40 @@ void Trainer::update(int64_t step) {
     }
     parameter.mutable_grad() = at::Tensor();
   }
+  if (!average_.empty() && (step + 1) % kAverageInterval == 0) update_average(step + 1);
+}
+
+void Trainer::update_average(int64_t steps_done) {
+  const double steps = static_cast<double>(steps_done);
+  // Forgets the first steps quickly, however long the average is.
+  const double kept = std::min(options_.train.average, steps / (steps + 10));
+  const double share = 1 - std::pow(kept, kAverageInterval);
+  for (const auto& [name, tensor] : net_.parameters()) {
+    average_.at(name).lerp_(tensor.detach(), share);
+  }
+  for (const auto& [name, tensor] : net_.buffers()) average_.at(name).lerp_(tensor, share);
+}
+
+void Trainer::exchange_with_average() {
+  at::NoGradGuard no_grad;
+  const auto exchange = [&](const std::string& name, at::Tensor& tensor) {
+    at::Tensor& average = average_.at(name);
+    const at::Tensor present = tensor.detach().clone();
+    tensor.copy_(average);
+    average.copy_(present);
+  };
+  if (average_.empty()) return;
+  for (auto& [name, tensor] : net_.parameters()) exchange(name, tensor);
+  for (auto& [name, tensor] : net_.buffers()) exchange(name, tensor);
 }
 
 void Trainer::update_sgd(const std::string& name, at::Tensor& parameter, double rate,
                          double decay) {
   at::Tensor& velocity = state_.at(name + "/first");
-  const at::Tensor gradient =
-      decay == 0 ? parameter.grad() : parameter.grad().add(parameter, decay);
-  velocity.mul_(options_.train.momentum).add_(gradient);
-  parameter.sub_(gradient.add(velocity, options_.train.momentum), rate);
+  const at::Tensor gradient = parameter.grad().contiguous(parameter.suggest_memory_format());
+  sgd_step(parameter.data_ptr<float>(), gradient.data_ptr<float>(), velocity.data_ptr<float>(),
+           parameter.numel(), static_cast<float>(rate), static_cast<float>(options_.train.momentum),
+           static_cast<float>(decay));
 }
 
 void Trainer::update_adam(const std::string& name, at::Tensor& parameter, double rate, double decay,

@@ -17,6 +17,7 @@ struct LoopOptions {
   TrainOptions train;
   double scale_learning_rate = 0;  ///< of grid scales
   double distillation = 0;         ///< weight of the teacher in the loss
+  bool estimate_norms = false;     ///< batch norms first take their statistics from the images
   std::string fingerprint;         ///< written to checkpoints and compared with theirs
 };
 
@@ -32,6 +33,7 @@ class Trainer {
 
  private:
   void resume();
+  void estimate_norms();
   void save(int epochs_done) const;
   EpochReport train_epoch(int epoch);
   double validate();
@@ -41,6 +43,9 @@ class Trainer {
   /// Factor of the learning rate at a step of the whole run, 0..1.
   double schedule(int64_t step) const;
   void update(int64_t step);
+  void update_average(int64_t steps_done);
+  /// Swaps the network's weights with their moving average, if there is one.
+  void exchange_with_average();
   void update_sgd(const std::string& name, at::Tensor& parameter, double rate, double decay);
   void update_adam(const std::string& name, at::Tensor& parameter, double rate, double decay,
                    int64_t step);
@@ -55,7 +60,8 @@ class Trainer {
   int first_epoch_ = 1;
   int resumed_after_ = 0;
   EpochReport last_;
-  std::map<std::string, at::Tensor> state_;  ///< of the optimiser, by parameter
+  std::map<std::string, at::Tensor> state_;    ///< of the optimiser, by parameter
+  std::map<std::string, at::Tensor> average_;  ///< of parameters and buffers; empty: none
 };
 
 }  // namespace tessera::compress

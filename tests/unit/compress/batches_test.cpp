@@ -37,6 +37,8 @@ TEST(Batches, the_normalisation_is_that_of_the_pixels) {
   EXPECT_FLOAT_EQ(unsigned_input.std[0], std::sqrt(0.5F));
 }
 
+int reflected_in_eight(int i) { return i < 0 ? -i : i > 7 ? 14 - i : i; }
+
 TEST(Batches, augmented_images_are_shifts_and_mirror_images_of_the_original) {
   const data::Dataset set = corner_images(1, 1);
   const graph::InputNormalization plain{{0}, {1.0F / 255}};
@@ -53,9 +55,8 @@ TEST(Batches, augmented_images_are_shifts_and_mirror_images_of_the_original) {
           for (int y = 0; y < 8; ++y) {
             for (int x = 0; x < 8; ++x) {
               const int from_y = y - dy, from_x = (flip != 0 ? 7 - x : x) - dx;
-              const bool inside = from_y >= 0 && from_y < 8 && from_x >= 0 && from_x < 8;
-              const float expected =
-                  inside ? set.images[static_cast<size_t>(from_y * 8 + from_x)] : 0.0F;
+              const int at_y = reflected_in_eight(from_y), at_x = reflected_in_eight(from_x);
+              const float expected = set.images[static_cast<size_t>(at_y * 8 + at_x)];
               same &= std::fabs(pixels[static_cast<size_t>(y * 8 + x)] - expected) < 0.01F;
             }
           }
@@ -69,6 +70,24 @@ TEST(Batches, augmented_images_are_shifts_and_mirror_images_of_the_original) {
     EXPECT_EQ(matches, 1);
   }
   EXPECT_EQ(seen.size(), 18U) << "all shifts, mirrored and not, must occur";
+}
+
+TEST(Batches, an_image_is_mirrored_in_every_second_epoch) {
+  const data::Dataset set = corner_images(64, 1);
+  const graph::InputNormalization plain{{0}, {1.0F / 255}};
+  int mirrored_first = 0;
+  for (int64_t i = 0; i < set.count; ++i) {
+    std::vector<bool> mirrored;
+    for (int epoch = 1; epoch <= 6; ++epoch) {
+      std::vector<float> pixels(64);
+      augment_image(set, i, plain, {0, true}, augmentation_key(3, epoch, i), pixels.data());
+      mirrored.push_back(std::fabs(pixels[0] - set.image(i)[7]) < 0.01F);
+    }
+    for (size_t e = 1; e < mirrored.size(); ++e) EXPECT_NE(mirrored[e], mirrored[e - 1]) << i;
+    mirrored_first += mirrored[0] ? 1 : 0;
+  }
+  EXPECT_GT(mirrored_first, 16);
+  EXPECT_LT(mirrored_first, 48);
 }
 
 TEST(Batches, without_augmentation_the_image_is_only_normalised) {

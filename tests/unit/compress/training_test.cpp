@@ -110,6 +110,57 @@ TEST_F(Training, batch_norms_leave_with_their_statistics) {
       << "going on from a trained file must not start over";
 }
 
+TEST_F(Training, batch_norms_of_a_trained_file_go_on_from_what_they_compute) {
+  TrainOptions options = tiny_options();
+  const data::Dataset set = corner_images(200, 1);
+  const Graph first = train(tiny_residual_net(2), set, options).graph;
+  options.epochs = 1;
+  options.learning_rate = 1e-12;  // only the statistics move, towards those of the batches
+  const Graph second = train(first, set, options).graph;
+  const std::vector<float> image = random_values(64, 5);
+  const std::vector<float> before = run_float(first, image), after = run_float(second, image);
+  for (size_t i = 0; i < before.size(); ++i) EXPECT_NEAR(after[i], before[i], 0.1 * 4) << i;
+  EXPECT_NE(first.weights.at("norm.scale").data, second.weights.at("norm.scale").data)
+      << "statistics must come from batches, not from the file";
+}
+
+TEST_F(Training, the_moving_average_is_what_is_written_and_what_validation_measures) {
+  const data::Dataset set = corner_images(400, 1);
+  TrainOptions options = tiny_options();
+  options.validation_images = 100;
+  const TrainResult last = train(tiny_net(1), set, options);
+  options.average = 0.8;
+  const TrainResult averaged = train(tiny_net(1), set, options);
+  EXPECT_NE(averaged.graph.weights.at("fc1.weight").data, last.graph.weights.at("fc1.weight").data);
+  EXPECT_GT(averaged.last.validation_top1_percent, 90);
+  EXPECT_FLOAT_EQ(static_cast<float>(averaged.last.train_loss),
+                  static_cast<float>(last.last.train_loss))
+      << "averaging must not change the run";
+  options.learning_rate = 1e-12;
+  const TrainResult resting = train(tiny_net(1), set, options);
+  const std::vector<float> start = tiny_net(1).weights.at("fc1.weight").data;
+  const auto& average = resting.graph.weights.at("fc1.weight").data;
+  for (size_t i = 0; i < start.size(); ++i) EXPECT_NEAR(average[i], start[i], 1e-6);
+}
+
+TEST_F(Training, bfloat16_learns_what_float32_learns) {
+  TrainOptions options = tiny_options();
+  options.precision = Precision::kBfloat16;
+  try {
+    resolve_precision(options.precision);
+  } catch (const std::runtime_error& error) {
+    GTEST_SKIP() << error.what();
+  }
+  const data::Dataset set = corner_images(400, 1), test_set = corner_images(200, 2);
+  for (const Graph& net : {tiny_net(1), tiny_residual_net(1)}) {
+    const TrainResult result = train(net, set, options);
+    EXPECT_GT(measure_float(result.graph, test_set, 0, 1), 97) << net.name;
+    options.precision = Precision::kFloat32;
+    EXPECT_NEAR(train(net, set, options).last.train_loss, result.last.train_loss, 0.05);
+    options.precision = Precision::kBfloat16;
+  }
+}
+
 TEST_F(Training, an_interrupted_run_ends_with_the_same_bits) {
   const data::Dataset set = corner_images(200, 1);
   for (const Optimizer optimizer : {Optimizer::kSgd, Optimizer::kAdam}) {
@@ -118,6 +169,7 @@ TEST_F(Training, an_interrupted_run_ends_with_the_same_bits) {
     options.shift_pixels = 1;
     options.flip = true;
     options.validation_images = 20;
+    options.average = optimizer == Optimizer::kSgd ? 0.9 : 0;
     const TrainResult whole = train(tiny_residual_net(1), set, options);
 
     options.checkpoint = path("checkpoint");
