@@ -8,6 +8,7 @@
 #include "compress/quantize.hpp"
 #include "graph/integer_network.hpp"
 #include "graph/onnx_io.hpp"
+#include "reference/float_engine.hpp"
 
 namespace tessera::compress {
 namespace {
@@ -64,6 +65,20 @@ void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
   check_fit(net, test);
 }
 
+/// Merges what the recipe says; a network with an LRN left is refused.
+std::vector<std::string> merge(Graph& net, const Recipe& recipe, const data::Dataset& train) {
+  const int64_t count = std::min(recipe.calibration_images, train.count);
+  const Samples samples{count,
+                        [&](int64_t i) { return reference::normalize(net, train.image(i)); }};
+  std::vector<std::string> merged = merge_layers(net, recipe.merge, samples);
+  for (const graph::Node& node : net.nodes) {
+    if (node.op != graph::Op::kLrn) continue;
+    throw std::runtime_error(recipe.file + ": the chip computes no LRN (node '" + node.name +
+                             "'); add merge: {lrn: true} to the recipe");
+  }
+  return merged;
+}
+
 void fine_tune(Graph& quantized, const Graph& original, const Recipe& recipe,
                const data::Dataset& train, const CompressOptions& options) {
   if (recipe.finetune.epochs == 0) return;
@@ -114,6 +129,8 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   check(net, recipe, train, test, options);
   Graph folded = net;
   fold_batch_norm(folded);
+  const Graph teacher = recipe.merge.any() && recipe.finetune.epochs > 0 ? folded : Graph{};
+  const std::vector<std::string> merged = merge(folded, recipe, train);
   const std::vector<LayerFormat> formats = layer_formats(folded, recipe);
   const std::vector<ActivationGroup> groups = activation_groups(folded, recipe, formats);
 
@@ -121,6 +138,7 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   CompressReport& report = result.report;
   report.net = net.name;
   report.recipe = recipe.name;
+  report.merged_layers = merged;
   if (test.labelled()) {
     report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
                                               stage(options, "measure float"));
@@ -132,7 +150,7 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   result.graph.name = net.name + "-" + recipe.name;
   quantize_activations(result.graph, groups, observations, recipe);
   quantize_weights(result.graph, formats, recipe);
-  fine_tune(result.graph, folded, recipe, train, options);
+  fine_tune(result.graph, teacher.nodes.empty() ? folded : teacher, recipe, train, options);
   folded = {};  // as large as the result
   settle_weights(result.graph, recipe.radix_point);
   set_rounding(result.graph, recipe.rounding);

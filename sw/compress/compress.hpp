@@ -37,7 +37,8 @@ struct CompressReport {
   /// Of the float engine, and of the integer engine on the network as read back from its file;
   /// nothing if the images have no labels.
   std::optional<double> float_top1_percent, integer_top1_percent;
-  int64_t test_images = 0;  ///< measured
+  int64_t test_images = 0;                 ///< measured
+  std::vector<std::string> merged_layers;  ///< gone, by merge_layers
   std::vector<LayerReport> layers;
   int64_t parameters = 0;            ///< weights and biases
   int64_t weight_bits = 0;           ///< sum over weights of their width; biases not counted
@@ -52,10 +53,10 @@ struct CompressResult {
   CompressReport report;
 };
 
-/// Folds batch norms, calibrates on the training split, quantises, fine-tunes if the recipe says
-/// so, and measures on the test split, if it is labelled. The float accuracy is that of `net` as
-/// given. Throws std::runtime_error: the network is quantised already, images that do not fit it, a
-/// recipe that does not fit it, or fine-tuning without a tuner or labels.
+/// Folds batch norms, merges layers, calibrates on the training split, quantises, fine-tunes if the
+/// recipe says so, and measures on the test split, if it is labelled. The float accuracy is that of
+/// `net` as given. Throws std::runtime_error: the network is quantised already, images that do not
+/// fit it, a recipe that does not fit it, or fine-tuning without a tuner or labels.
 CompressResult compress(const graph::Graph& net, const Recipe& recipe, const data::Dataset& train,
                         const data::Dataset& test, const CompressOptions& options);
 

@@ -22,6 +22,21 @@ void own_weights(Graph& graph, Node& node) {
   }
 }
 
+void become_depthwise(Graph& graph, Node& norm) {
+  if (graph.shapes.at(norm.output).size() != 3) {
+    throw std::runtime_error("node " + norm.name +
+                             " (BatchNormalization): of a vector, and no Gemm before it to fold "
+                             "it into");
+  }
+  own_weights(graph, norm);
+  norm.op = Op::kConv;
+  Tensor& weight = graph.weights.at(norm.inputs[1]);
+  norm.groups = static_cast<int64_t>(weight.data.size());
+  weight.shape = {norm.groups, 1, 1, 1};
+}
+
+}  // namespace
+
 void scale_layer(Graph& graph, Node& layer, const std::vector<float>& scale,
                  const std::vector<float>& shift) {
   own_weights(graph, layer);
@@ -37,21 +52,6 @@ void scale_layer(Graph& graph, Node& layer, const std::vector<float>& scale,
   Tensor& bias = graph.weights.at(layer.inputs[2]);
   for (size_t k = 0; k < channels; ++k) bias.data[k] = bias.data[k] * scale[k] + shift[k];
 }
-
-void become_depthwise(Graph& graph, Node& norm) {
-  if (graph.shapes.at(norm.output).size() != 3) {
-    throw std::runtime_error("node " + norm.name +
-                             " (BatchNormalization): of a vector, and no Gemm before it to fold "
-                             "it into");
-  }
-  own_weights(graph, norm);
-  norm.op = Op::kConv;
-  Tensor& weight = graph.weights.at(norm.inputs[1]);
-  norm.groups = static_cast<int64_t>(weight.data.size());
-  weight.shape = {norm.groups, 1, 1, 1};
-}
-
-}  // namespace
 
 void fold_batch_norm(Graph& graph) {
   for (size_t i = 0; i < graph.nodes.size(); ++i) {

@@ -63,6 +63,17 @@ LayerRule read_rule(YamlMap map) {
   return rule;
 }
 
+MergeOptions read_merge(YamlMap map) {
+  MergeOptions options;
+  options.lrn = map.boolean("lrn", false);
+  options.average_pool =
+      static_cast<Merging>(map.choice("average_pool", {"none", "exact", "approximate"}, 0));
+  options.max_pool = map.choice("max_pool", {"none", "approximate"}, 0) == 1;
+  options.identity_threshold = map.number("identity_threshold", 0, 1, 0);
+  map.finish();
+  return options;
+}
+
 FineTuneOptions read_finetune(YamlMap map) {
   FineTuneOptions options;
   options.epochs = static_cast<int>(map.integer("epochs", 1, 10000));
@@ -93,6 +104,7 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file) {
       static_cast<graph::Rounding>(map.choice("rounding", {"half-up", "stochastic"}, 0));
   recipe.calibration_images =
       map.integer("calibration_images", 1, 1000000, recipe.calibration_images);
+  if (map.has("merge")) recipe.merge = read_merge(map.map("merge"));
   for (const YamlMap& rule : map.maps("layers")) recipe.layers.push_back(read_rule(rule));
   if (map.has("finetune")) recipe.finetune = read_finetune(map.map("finetune"));
   map.finish();

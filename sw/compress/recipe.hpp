@@ -10,6 +10,8 @@
 ///   radix_point:        true: every scale is a power of two
 ///   rounding:           half-up | stochastic
 ///   calibration_images: 1..1000000, default 512
+///   merge:              {lrn: true | false, average_pool: none | exact | approximate,
+///                        max_pool: none | approximate, identity_threshold: 0..1}
 ///   layers:             list of {match: first | last | conv | fc | NODE, weight_bits,
 ///                       activation_bits, code}; later rules win
 ///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
@@ -20,6 +22,7 @@
 #include <vector>
 
 #include "compress/fine_tune.hpp"
+#include "compress/merge.hpp"
 #include "compress/thresholds.hpp"
 #include "graph/graph.hpp"
 
@@ -47,6 +50,7 @@ struct Recipe {
   bool radix_point = false;
   graph::Rounding rounding = graph::Rounding::kHalfUp;
   int64_t calibration_images = 512;
+  MergeOptions merge;
   std::vector<LayerRule> layers;
   FineTuneOptions finetune;  ///< epochs 0: none
 };

@@ -242,7 +242,9 @@ void Lowering::emit(const Node& node) {
     case Op::kBatchNorm:
       refuse(node, "fold it into its convolution first (tessera compress does)");
     case Op::kLrn:
-      refuse(node, "merge it into its convolution first (tessera compress does)");
+      refuse(node,
+             "the chip computes no LRN; merge it into its convolution with a recipe "
+             "(tessera compress, merge: {lrn: true})");
     case Op::kSoftmax:
       refuse(node, "the chip computes a softmax nowhere but at the end");
   }

@@ -53,7 +53,7 @@ TEST_F(MalformedValue, of_a_scale_is_absent_or_one_of_too_many) {
   GoodModel none;
   none.initializer("xq_scale").add_dims(0);
   none.initializer("xq_scale").clear_float_data();
-  expect_model_refused(none, {"quant_xq", "scales"});
+  expect_model_refused(none, {"quant_xq", "scale"});
   GoodModel five;
   auto& scale = five.initializer("wq_scale");
   scale.add_dims(5);

@@ -241,7 +241,7 @@ TEST(Lower, refuses_what_the_chip_cannot_do) {
   graph.quantizations["z"] = grid(8, true, 1);
   EXPECT_THAT(error_of(graph), HasSubstr("fold it"));
   graph.nodes[1] = node("lrn", Op::kLrn, {"y"}, "z");
-  EXPECT_THAT(error_of(graph), HasSubstr("'lrn' (LRN)"));
+  EXPECT_THAT(error_of(graph), AllOf(HasSubstr("'lrn' (LRN)"), HasSubstr("merge: {lrn: true}")));
   graph.nodes[1] = node("add", Op::kAdd, {"y", "y"}, "z");
   graph.nodes[1].rounding = Rounding::kStochastic;
   EXPECT_THAT(error_of(graph), HasSubstr("stochastically"));
