@@ -110,6 +110,7 @@ Constant gather(const onnx::NodeProto& node, const Constant& x, const Constant& 
   if (x.shape.size() != 1 || int_attribute(node, "axis", 0) > 0) {
     fail("gathers from constants that are not vectors");
   }
+  if (index.is_float()) fail("its indices must be integers");
   check_growth(index.shape);
   std::vector<size_t> sources;
   for (const int64_t i : index.integers) {

@@ -17,7 +17,7 @@ class Damage {
  public:
   explicit Damage(uint32_t seed) : engine_(seed) {}
 
-  void to_model(GoodModel& model) {
+  void to_model(OnnxBuilder& model) {
     for (size_t count = 1 + pick(3); count > 0; --count) change(model);
   }
 
@@ -44,13 +44,15 @@ class Damage {
     return kOdd[pick(kOdd.size())];
   }
 
-  std::string some_tensor() {
-    static const std::vector<std::string> kNames{"x", "xq", "w", "wq", "b",    "c",
-                                                 "r", "y",  "",  "?",  "zero", "xq_bits"};
-    return kNames[pick(kNames.size())];
+  /// Any tensor of the model, none, or one that is not there.
+  std::string some_tensor(OnnxBuilder& model) {
+    std::vector<std::string> names{"x", "", "?"};
+    for (const auto& node : model.graph().node()) names.push_back(node.output(0));
+    for (const auto& tensor : model.graph().initializer()) names.push_back(tensor.name());
+    return names[pick(names.size())];
   }
 
-  void change(GoodModel& model) {
+  void change(OnnxBuilder& model) {
     static const std::vector<std::string> kOperators{"Add",
                                                      "AveragePool",
                                                      "BatchNormalization",
@@ -64,26 +66,33 @@ class Damage {
                                                      "Flatten",
                                                      "Gather",
                                                      "Gemm",
+                                                     "GlobalMaxPool",
                                                      "Identity",
                                                      "IntQuant",
                                                      "LRN",
                                                      "MatMul",
+                                                     "Max",
                                                      "MaxPool",
+                                                     "Min",
                                                      "Mul",
                                                      "Pad",
                                                      "Quant",
                                                      "QuantizeLinear",
                                                      "ReduceMean",
+                                                     "ReduceProd",
                                                      "Reshape",
                                                      "Shape",
                                                      "Slice",
                                                      "Softmax",
                                                      "Squeeze",
+                                                     "Sum",
                                                      "Transpose",
                                                      "Unsqueeze"};
-    static const std::vector<const char*> kAttributes{"axis",      "group", "strides",      "pads",
-                                                      "dilations", "axes",  "kernel_shape", "to"};
-    auto& node = model.at(static_cast<int>(pick(static_cast<size_t>(model.graph().node_size()))));
+    static const std::vector<const char*> kAttributes{
+        "axis", "group",        "strides", "pads", "dilations", "axes",  "kernel_shape",
+        "to",   "output_dtype", "perm",    "end",  "allowzero", "start", "narrow"};
+    auto& node = *model.graph().mutable_node(
+        static_cast<int>(pick(static_cast<size_t>(model.graph().node_size()))));
     auto& tensor = *model.graph().mutable_initializer(
         static_cast<int>(pick(static_cast<size_t>(model.graph().initializer_size()))));
     switch (pick(9)) {
@@ -93,13 +102,13 @@ class Damage {
         node.clear_domain();
         break;
       case 2:
-        node.add_input(some_tensor());
+        node.add_input(some_tensor(model));
         break;
       case 3:
-        if (node.input_size() > 0) node.set_input(0, some_tensor());
+        if (node.input_size() > 0) node.set_input(0, some_tensor(model));
         break;
       case 4:
-        if (node.input_size() > 1) node.set_input(1, some_tensor());
+        if (node.input_size() > 1) node.set_input(1, some_tensor(model));
         break;
       case 5:
         OnnxBuilder::ints(node, kAttributes[pick(kAttributes.size())],
@@ -112,7 +121,7 @@ class Damage {
         tensor.add_dims(odd_number());
         break;
       default:
-        tensor.set_data_type(static_cast<int>(pick(18)));
+        tensor.set_data_type(static_cast<int>(pick(24)));
     }
   }
 
@@ -156,6 +165,15 @@ TEST_P(DamagedModel, in_its_nodes_and_tensors_is_refused_or_deploys) {
 TEST_P(DamagedModel, in_its_bytes_is_refused_or_deploys) {
   for_each_seed(
       [&](uint32_t seed) { expect_clean_end(Damage(seed).to_bytes(GoodModel().bytes())); });
+}
+
+TEST_P(DamagedModel, of_another_tool_is_refused_or_deploys) {
+  for_each_seed([&](uint32_t seed) {
+    ExportedModel model;
+    Damage(seed).to_model(model);
+    expect_clean_end(model.bytes());
+    expect_clean_end(Damage(seed).to_bytes(ExportedModel().bytes()));
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, DamagedModel, testing::Values(0, kSeeds, 2 * kSeeds, 3 * kSeeds));

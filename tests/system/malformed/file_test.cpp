@@ -9,6 +9,7 @@ class MalformedFile : public MalformedModel {};
 
 TEST_F(MalformedFile, starts_from_a_model_that_deploys_within_the_bounds) {
   expect_model_deployed(GoodModel());
+  expect_model_deployed(ExportedModel());
 }
 
 TEST_F(MalformedFile, of_no_bytes_is_refused) { expect_bytes_refused("", {"no ONNX file"}); }

@@ -93,6 +93,66 @@ class GoodModel : public OnnxBuilder {
   }
 };
 
+/// A quantised network that deploys, as tf2onnx and onnxruntime write it: x {1, 6, 6, 2}, channels
+/// last, asymmetric types -> Pad, strided Conv -> Relu, 4 bits by a Clip -> MaxPool -> flattened
+/// with channels last -> Gemm -> "y".
+class ExportedModel : public OnnxBuilder {
+ public:
+  ExportedModel() : OnnxBuilder({-1, 6, 6, 2}) {
+    using Type = onnx::TensorProto;
+    small_integers("u128", {}, Type::UINT8, {128});
+    small_integers("i128", {}, Type::INT8, {-128});
+    small_integers("i0", {}, Type::INT8, {0});
+    small_integers("high", {}, Type::INT8, {-113});
+    floats("xs", {}, {0.01F});
+    floats("ys", {}, {0.05F});
+    pair("x", "x", "xs", "u128", false);
+    ints(node("Transpose", {"x_d"}, "first"), "perm", {0, 3, 1, 2});
+    integers("pads", {0, 0, 0, 0, 0, 0, 1, 1});
+    node("Pad", {"first", "pads"}, "padded");
+    stored("w", {4, 2, 3, 3}, 0);
+    small_integers("b", {4}, Type::INT32, {1, 2, 3, 4});
+    floats("bs", {}, {0.0001F});
+    node("DequantizeLinear", {"b", "bs"}, "b_d");
+    ints(node("Conv", {"padded", "w_d", "b_d"}, "c"), "strides", {2, 2});
+    node("Relu", {"c"}, "r");
+    pair("r", "r", "ys", "i128", true);
+    ints(node("MaxPool", {"r_d"}, "m"), "kernel_shape", {2, 2});
+    ints(node("Transpose", {"m"}, "last"), "perm", {0, 2, 3, 1});
+    node("Shape", {"last"}, "shape");
+    integers("zero", {0});
+    integers("one", {1});
+    node("Slice", {"shape", "zero", "one"}, "batch");
+    integers("rest", {-1});
+    integer(node("Concat", {"batch", "rest"}, "target"), "axis", 0);
+    node("Reshape", {"last", "target"}, "flat");
+    stored("v", {16, 3}, 1);
+    node("MatMul", {"flat", "v_d"}, "product");
+    pair("product", "y", "ys", "u128", false);
+    node("Identity", {"y_d"}, "y");
+  }
+
+ private:
+  void pair(const std::string& from, const std::string& name, const std::string& scale,
+            const std::string& zero_point, bool clips) {
+    node("QuantizeLinear", {from, scale, zero_point}, name + "_q");
+    if (clips) node("Clip", {name + "_q", zero_point, "high"}, name + "_c");
+    node("DequantizeLinear", {name + (clips ? "_c" : "_q"), scale, zero_point}, name + "_d");
+  }
+
+  /// 8-bit weights with a scale a channel, which is dimension `axis`.
+  void stored(const std::string& name, const std::vector<int64_t>& shape, int64_t axis) {
+    int64_t count = 1;
+    for (const int64_t size : shape) count *= size;
+    std::vector<int> values;
+    for (int64_t i = 0; i < count; ++i) values.push_back(static_cast<int>(i % 11) - 5);
+    const int64_t channels = shape[static_cast<size_t>(axis)];
+    small_integers(name, shape, onnx::TensorProto::INT8, values);
+    floats(name + "_s", {channels}, std::vector<float>(static_cast<size_t>(channels), 0.01F));
+    integer(node("DequantizeLinear", {name, name + "_s"}, name + "_d"), "axis", axis);
+  }
+};
+
 /// Deploys models within Bounds.
 class MalformedModel : public BadInput {
  protected:

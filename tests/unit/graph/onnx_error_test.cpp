@@ -104,6 +104,15 @@ TEST(OnnxErrors, an_operator_of_another_domain_says_what_to_do) {
   EXPECT_THAT(of_domain("QLinearAdd", "com.microsoft"), HasSubstr("QDQ"));
 }
 
+TEST(OnnxErrors, indices_that_are_floats) {
+  OnnxBuilder b({-1, 2, 3, 3});
+  b.floats("index", {4}, {0, 1, 2, 3});
+  b.node("Shape", {"x"}, "shape");
+  b.node("Gather", {"shape", "index"}, "target");
+  b.node("Reshape", {"x", "target"}, "y");
+  EXPECT_THAT(error_of(b), AllOf(HasSubstr("(Gather)"), HasSubstr("integers")));
+}
+
 TEST(OnnxErrors, layouts_that_are_not_channels_first) {
   OnnxBuilder b({-1, 2, 4, 4});
   b.ints(b.node("Transpose", {"x"}, "t"), "perm", {0, 2, 3, 1});
