@@ -6,9 +6,12 @@
 
 namespace tessera::graph {
 
-/// Reads float ONNX, QDQ (QuantizeLinear/DequantizeLinear, zero point 0 for weights) and QONNX
-/// Quant nodes. Unfused BN, dynamic batch, Constant nodes and Shape/Gather/Reshape flattening are
-/// normalised away. Throws std::runtime_error, one or two lines that name file, operator and node.
+/// Reads float ONNX, QDQ (QuantizeLinear/DequantizeLinear) and QONNX Quant nodes. Integer grids
+/// begin at zero or lie symmetrically around it, in whatever type and with whatever zero point the
+/// file says so (uint8 around 128 is int8 around 0). Unfused BN, dynamic batch, Constant nodes,
+/// shape arithmetic and channels-last layouts are normalised away; a network whose input is {N, H,
+/// W, C} gets one of {C, H, W}. Throws std::runtime_error, one or two lines that name file,
+/// operator and node, and say what to do.
 Graph read_onnx(const std::string& path);
 Graph parse_onnx(const std::string& bytes, const std::string& path_for_messages);
 
