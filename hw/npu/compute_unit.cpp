@@ -149,8 +149,15 @@ std::optional<Fault> ComputeUnit::check_run(const abi::ComputeConfig& config,
                                             const abi::ComputeRun& run,
                                             const Layout& layout) const {
   if (run.input_rows != 0 && run.input_columns != 0) {
+    // Slices read within the pixel; a RUN may begin with a later one.
+    const uint64_t slices =
+        config.slice_channels == 0 ? 1 : (run.channel_count - 1) / config.slice_channels + 1;
+    const uint64_t pixel = config.slice_channels == 0
+                               ? config.input_pixel_pitch
+                               : (slices - 1) * uint64_t{config.slice_stride} +
+                                     packed_bytes(config.segment_elements, config.activation_bits);
     const uint64_t held = span_bytes(run.input_rows, config.input_row_pitch, run.input_columns,
-                                     config.input_pixel_pitch, config.input_pixel_pitch);
+                                     config.input_pixel_pitch, pixel);
     if (const auto fault = check_span(run.activation_address, held, Memory::kActivations, true)) {
       return fault;
     }

@@ -14,6 +14,7 @@ std::string tile_of(const deploy::Candidate& c) {
   std::string tile = std::to_string(c.rows) + "x" + std::to_string(c.columns) + "x" +
                      std::to_string(c.channels) + (c.channels_outer ? " k,y,x" : " y,x,k");
   if (c.slice_channels != 0) tile += " slices of " + std::to_string(c.slice_channels);
+  if (c.by_channels) tile += " by channels";
   if (c.spread_y * c.spread_x > 1) {
     tile += " spread " + std::to_string(c.spread_y) + "x" + std::to_string(c.spread_x);
   }

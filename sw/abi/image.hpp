@@ -98,8 +98,9 @@ struct LayerProgram {
   uint32_t input_row_window;
   uint32_t input_column_step;
   uint32_t input_column_window;
-  uint32_t pad_top;   ///< rows
-  uint32_t pad_left;  ///< columns
+  uint32_t pad_top;          ///< rows
+  uint32_t pad_left;         ///< columns
+  uint32_t map_by_channels;  ///< 1: with slices; a tile's map has the channels of its slices alone
   uint32_t activation_slot_offset;
   uint32_t activation_slot_bytes;
 
@@ -147,7 +148,7 @@ constexpr uint32_t kResultDone = 0x444F'4E45;
 
 static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
 static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
-static_assert(sizeof(LayerProgram) == 34 * 4 + sizeof(ComputeConfig), "no gaps");
+static_assert(sizeof(LayerProgram) == 35 * 4 + sizeof(ComputeConfig), "no gaps");
 static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
 
 }  // namespace tessera::abi

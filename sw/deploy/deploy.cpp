@@ -48,6 +48,22 @@ uint32_t checked_offset(size_t bytes, const std::string& what) {
   return static_cast<uint32_t>(bytes);
 }
 
+/// Poolings whose windows do not fit the scratchpads behind their convolution run on their own.
+std::vector<FusedLayer> fuse_what_fits(graph::IntegerNetwork& net, const chip::Chip& chip) {
+  std::vector<FusedLayer> layers;
+  for (FusedLayer& layer : fuse(net)) {
+    try {
+      if (layer.pool && !layer.inserted) map_layer(layer, net, chip);
+      layers.push_back(std::move(layer));
+    } catch (const std::runtime_error&) {
+      auto [convolution, pool] = split_pool(net, layer);
+      layers.push_back(std::move(convolution));
+      layers.push_back(std::move(pool));
+    }
+  }
+  return layers;
+}
+
 /// Mappings of all layers, with some maps on chip.
 struct Plan {
   Residency residency;
@@ -90,7 +106,7 @@ Plan best_plan(const graph::IntegerNetwork& net, const std::vector<FusedLayer>& 
 
 Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const DeployOptions& options) {
   graph::IntegerNetwork net = graph::lower(graph);
-  const std::vector<FusedLayer> layers = fuse(net);
+  const std::vector<FusedLayer> layers = fuse_what_fits(net, chip);
   const Plan plan = best_plan(net, layers, chip);
   const Placement placement = place(net, layers, plan.residency);
 

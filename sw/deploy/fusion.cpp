@@ -242,6 +242,17 @@ class Fuser {
 
 std::vector<FusedLayer> fuse(IntegerNetwork& network) { return Fuser(network).run(); }
 
+std::pair<FusedLayer, FusedLayer> split_pool(const IntegerNetwork& network,
+                                             const FusedLayer& layer) {
+  FusedLayer first = layer;
+  first.output = layer.pool->inputs.at(0);
+  first.pool.reset();
+  FusedLayer second = identity_group(network, first.output, layer.pool->name);
+  second.pool = layer.pool;
+  second.output = layer.output;
+  return {std::move(first), std::move(second)};
+}
+
 std::vector<ConcatSlice> concat_slices(const IntegerNetwork& network) {
   std::vector<ConcatSlice> slices;
   for (const auto& layer : network.layers) {

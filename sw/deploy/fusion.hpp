@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "graph/integer_network.hpp"
@@ -30,6 +31,11 @@ struct FusedLayer {
 /// remain as copies only where an operand cannot be written in place (see placement.hpp): such
 /// operands get an identity convolution too; `network.tensors` gains the copies.
 std::vector<FusedLayer> fuse(graph::IntegerNetwork& network);
+
+/// `layer` without its pooling, and the pooling behind an inserted identity convolution. The layer
+/// has a pooling and is not inserted.
+std::pair<FusedLayer, FusedLayer> split_pool(const graph::IntegerNetwork& network,
+                                             const FusedLayer& layer);
 
 /// Channel offset of each tensor that is written straight into a concatenation, and its target.
 struct ConcatSlice {

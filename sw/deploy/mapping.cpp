@@ -1,6 +1,7 @@
 #include "deploy/mapping.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <stdexcept>
 #include <tuple>
@@ -18,6 +19,7 @@ struct Rows {
   uint32_t slice_inputs = 0;
   uint32_t spread_y = 1;  ///< outputs of a channel
   uint32_t spread_x = 1;
+  bool by_channels = false;  ///< a tile's map has the channels of its slices alone
 
   uint32_t positions() const { return spread_y * spread_x; }
 };
@@ -221,9 +223,19 @@ class Mapper {
     return std::min<uint64_t>(span(columns, p.input_column_step, p.input_column_window),
                               p.input_columns);
   }
-  uint64_t input_tile_bytes(uint32_t rows, uint32_t columns) const {
+  /// Of a pixel that is loaded.
+  uint32_t loaded_bytes(uint32_t channels) const {
+    const abi::LayerProgram& p = mapping_.program;
+    return rows_.by_channels ? channels / rows_.slice_outputs * p.config.slice_stride
+                             : p.input_pixel_bytes;
+  }
+  uint32_t pixel_pitch(uint32_t channels) const {
+    return rows_.by_channels ? gapped_pitch(loaded_bytes(channels))
+                             : mapping_.program.config.input_pixel_pitch;
+  }
+  uint64_t input_tile_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
     if (resident_in_) return 0;
-    return input_rows(rows) * input_columns(columns) * mapping_.program.config.input_pixel_pitch;
+    return input_rows(rows) * input_columns(columns) * pixel_pitch(channels);
   }
   uint64_t residual_tile_pixels(uint32_t rows, uint32_t columns) const {
     return uint64_t{span(rows, static_cast<uint32_t>(pool_.stride_h),
@@ -236,7 +248,7 @@ class Mapper {
     return residual_tile_pixels(rows, columns) * pixel_bytes(channels, residual_->bits);
   }
   uint64_t activation_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
-    const uint64_t input = input_tile_bytes(rows, columns);
+    const uint64_t input = input_tile_bytes(rows, columns, channels);
     const uint64_t residual = residual_tile_bytes(rows, columns, channels);
     return residual != 0 ? (input + 63) / 64 * 64 + residual : input;
   }
@@ -326,16 +338,21 @@ class Mapper {
     }
   }
 
-  void set_row_pitch(uint32_t columns) {
+  void set_pitches(uint32_t columns, uint32_t channels) {
     abi::ComputeConfig& c = mapping_.program.config;
+    c.input_pixel_pitch = pixel_pitch(channels);
     c.input_row_pitch = resident_in_
                             ? resident_in_->row_pitch
                             : static_cast<uint32_t>(input_columns(columns)) * c.input_pixel_pitch;
   }
 
   /// Cycles that the banks need for the first group of pixels of a tile, away from the padding.
-  uint64_t bank_cycles(uint32_t rows, uint32_t columns) const {
-    const abi::LayerProgram& p = mapping_.program;
+  uint64_t bank_cycles(uint32_t rows, uint32_t columns, uint32_t channels) const {
+    abi::ComputeConfig c = mapping_.program.config;
+    if (rows_.by_channels) {
+      c.input_pixel_pitch = pixel_pitch(channels);
+      c.input_row_pitch = static_cast<uint32_t>(input_columns(columns)) * c.input_pixel_pitch;
+    }
     const uint32_t blocks = (columns - 1) / rows_.spread_x + 1;
     const uint32_t enough = ((chip_.npu.columns - 1) / blocks + 1) * rows_.spread_y;
     abi::ComputeRun run = {};
@@ -343,39 +360,38 @@ class Mapper {
     run.x_count = static_cast<uint16_t>(columns);
     run.y_count = static_cast<uint16_t>(std::min(rows, enough));
     run.input_rows = run.input_columns = abi::kMaxMapSize;
-    const auto known = bank_cycles_.find({run.y_count, run.x_count});
+    const std::array<uint32_t, 3> key{run.y_count, run.x_count, c.input_pixel_pitch};
+    const auto known = bank_cycles_.find(key);
     if (known != bank_cycles_.end()) return known->second;
-    const chip::RunShape shape = chip::run_shape(p.config, run, chip_.npu.rows, chip_.npu.columns);
+    const chip::RunShape shape = chip::run_shape(c, run, chip_.npu.rows, chip_.npu.columns);
     const uint64_t cycles =
-        chip::bank_demand(p.config, run, shape, chip_.npu.scratchpads.banks).cycles.front();
-    bank_cycles_[{run.y_count, run.x_count}] = cycles;
+        chip::bank_demand(c, run, shape, chip_.npu.scratchpads.banks).cycles.front();
+    bank_cycles_[key] = cycles;
     return cycles;
   }
 
   /// A slice reads few bytes of each pixel: where pixels lie a multiple of the banks apart, all
   /// columns ask the same bank. Then pixels are moved apart by some lines.
   void spread_over_banks(uint32_t columns, uint32_t unit) {
-    set_row_pitch(columns);
-    if (rows_.slice_outputs == 0 || resident_in_) return;
+    set_pitches(columns, unit);
+    if (rows_.slice_outputs == 0 || rows_.by_channels || resident_in_) return;
     const abi::LayerProgram& p = mapping_.program;
     uint32_t& pitch = mapping_.program.config.input_pixel_pitch;
     uint32_t best = pitch;
-    uint64_t fewest = bank_cycles(p.rows, columns);
+    uint64_t fewest = bank_cycles(p.rows, columns, unit);
     constexpr uint32_t kMostGap = 4;
     const uint32_t lines = round_up(pitch, chip::kBankLineBytes) / chip::kBankLineBytes;
     for (uint32_t gap = 0; gap <= kMostGap; ++gap) {
       if (fewest <= std::max<uint64_t>(mapping_.steps, chip_.npu.columns)) break;
       pitch = (lines + gap) * chip::kBankLineBytes;
-      set_row_pitch(columns);
-      bank_cycles_.clear();
-      const uint64_t cycles = bank_cycles(p.rows, columns);
+      set_pitches(columns, unit);
+      const uint64_t cycles = bank_cycles(p.rows, columns, unit);
       if (cycles >= fewest || !maps_fit(1, columns, unit)) continue;
       fewest = cycles;
       best = pitch;
     }
     pitch = best;
-    set_row_pitch(columns);
-    bank_cycles_.clear();
+    set_pitches(columns, unit);
   }
 
   /// Cycles of the RUN of a tile.
@@ -386,8 +402,8 @@ class Mapper {
     chip::RunShape shape;
     shape.rows = chip_.npu.rows;
     shape.columns = chip_.npu.columns;
-    shape.steps =
-        std::max(mapping_.steps, rows_.slice_outputs != 0 ? bank_cycles(rows, columns) : 0);
+    shape.steps = std::max(mapping_.steps,
+                           rows_.slice_outputs != 0 ? bank_cycles(rows, columns, channels) : 0);
     shape.pixels = uint64_t{(rows - 1) / rows_.spread_y + 1} *
                    ((columns - 1) / rows_.spread_x + 1) *
                    static_cast<uint64_t>(pool_.kernel_h * pool_.kernel_w);
@@ -400,9 +416,9 @@ class Mapper {
     for (int k = 0; k < 2; ++k) costs.weights[k] = weight_traffic(channels.size[k]);
     for (int y = 0; y < 2; ++y) {
       for (int x = 0; x < 2; ++x) {
-        costs.input[y][x] = input_traffic(rows.size[y], columns.size[x]);
         for (int k = 0; k < 2; ++k) {
           const uint32_t tile[] = {rows.size[y], columns.size[x], channels.size[k]};
+          costs.input[y][x][k] = input_traffic(tile[0], tile[1], tile[2]);
           costs.residual[y][x][k] = residual_traffic(tile[0], tile[1], tile[2]);
           costs.output[y][x][k] = output_traffic(tile[0], tile[1], tile[2]);
           costs.compute[y][x][k] = run_cycles(tile[0], tile[1], tile[2]);
@@ -424,6 +440,7 @@ class Mapper {
     c.slice_channels = rows_.slice_outputs;
     c.spread_y = rows_.spread_y;
     c.spread_x = rows_.spread_x;
+    c.by_channels = rows_.by_channels;
     const Cut row_cut(p.rows, rows);
     const Cut column_cut(p.columns, columns);
     const Cut channel_cut(p.channels, channels);
@@ -449,10 +466,11 @@ class Mapper {
       const bool new_weights = channel != channel_in_slot;
       const bool new_residual =
           residual_ && !resident_residual_ && (map != map_in_slot || new_weights);
-      const bool new_map = !resident_in_ && (map != map_in_slot || new_residual);
+      const bool new_map = !resident_in_ && (map != map_in_slot || new_residual ||
+                                             (rows_.by_channels && new_weights));
       Traffic load;
       if (new_weights) load += costs.weights[k];
-      if (new_map) load += costs.input[y][x];
+      if (new_map) load += costs.input[y][x][k];
       if (new_residual) load += costs.residual[y][x][k];
       map_in_slot = map;
       channel_in_slot = channel;
@@ -480,14 +498,14 @@ class Mapper {
     traffic += traffic_of(chip_, 1, channels * sizeof(abi::ChannelParameters));
     return traffic;
   }
-  Traffic input_traffic(uint32_t rows, uint32_t columns) const {
+  Traffic input_traffic(uint32_t rows, uint32_t columns, uint32_t channels) const {
     if (resident_in_) return {};
     const abi::LayerProgram& p = mapping_.program;
     const uint64_t pixels = input_columns(columns);
-    if (p.config.input_pixel_pitch == p.input_pixel_bytes) {
+    if (!rows_.by_channels && p.config.input_pixel_pitch == p.input_pixel_bytes) {
       return traffic_of(chip_, input_rows(rows), pixels * p.input_pixel_bytes);
     }
-    return traffic_of(chip_, input_rows(rows) * pixels, p.input_pixel_bytes);
+    return traffic_of(chip_, input_rows(rows) * pixels, loaded_bytes(channels));
   }
   Traffic residual_traffic(uint32_t rows, uint32_t columns, uint32_t channels) const {
     if (!residual_ || resident_residual_) return {};
@@ -502,13 +520,14 @@ class Mapper {
   void apply(const Candidate& best) {
     abi::LayerProgram& p = mapping_.program;
     abi::ComputeConfig& c = p.config;
-    set_row_pitch(best.columns);
+    set_pitches(best.columns, best.channels);
+    p.map_by_channels = rows_.by_channels ? 1 : 0;
     p.rows_per_tile = best.rows;
     p.columns_per_tile = best.columns;
     p.channels_per_tile = best.channels;
     p.channels_outer = best.channels_outer ? 1 : 0;
-    p.residual_slot_offset =
-        round_up(static_cast<uint32_t>(input_tile_bytes(best.rows, best.columns)), 64);
+    p.residual_slot_offset = round_up(
+        static_cast<uint32_t>(input_tile_bytes(best.rows, best.columns, best.channels)), 64);
     c.output_pixel_pitch =
         resident_out_ ? resident_out_->pixel_pitch : pixel_bytes(best.channels, out_.bits);
     c.output_row_pitch =
@@ -534,8 +553,8 @@ class Mapper {
   std::optional<ResidentMap> resident_residual_;
   graph::Window pool_;
   int64_t conv_width_ = 0;
-  /// By rows and columns of a tile.
-  mutable std::map<std::pair<uint32_t, uint32_t>, uint64_t> bank_cycles_;
+  /// By rows and columns of a tile and pixel pitch.
+  mutable std::map<std::array<uint32_t, 3>, uint64_t> bank_cycles_;
   Mapping mapping_;
 };
 
@@ -641,7 +660,7 @@ Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
                   const chip::Chip& chip, const Residency& residency) {
   std::optional<Mapping> best;
   std::string failure;
-  for (const Rows& rows : ways_to_fill(layer, network, chip)) {
+  const auto fits = [&](const Rows& rows) {
     try {
       Mapping mapping = Mapper(layer, network, chip, residency, rows).run();
       if (best) {
@@ -649,9 +668,17 @@ Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
       } else {
         best = std::move(mapping);
       }
+      return true;
     } catch (const std::runtime_error& error) {
       failure = error.what();
+      return false;
     }
+  };
+  for (Rows rows : ways_to_fill(layer, network, chip)) {
+    if (fits(rows) || rows.slice_outputs == 0 || residency.of(layer.input)) continue;
+    // Short pieces are slow to load, so that this is for what would not fit otherwise.
+    rows.by_channels = true;
+    fits(rows);
   }
   if (!best) throw std::runtime_error(failure);
   return *best;

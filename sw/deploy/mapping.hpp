@@ -27,6 +27,7 @@ struct Candidate {
   uint32_t slice_channels = 0;  ///< output channels of a slice; 0: the reduction is dense
   uint32_t spread_y = 1;        ///< outputs of a channel in the rows of the array
   uint32_t spread_x = 1;
+  bool by_channels = false;      ///< a tile loads the channels of its slices alone
   uint64_t compute_cycles = 0;   ///< of the array, over the layer
   uint64_t transfer_cycles = 0;  ///< of the busiest of load engine, store engine and DRAM
   uint64_t host_cycles = 0;      ///< of the firmware, for the commands

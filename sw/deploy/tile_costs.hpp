@@ -43,7 +43,7 @@ struct Cut {
 /// channels.
 struct TileCosts {
   Traffic weights[2];
-  Traffic input[2][2];
+  Traffic input[2][2][2];
   Traffic residual[2][2][2];
   Traffic output[2][2][2];
   uint64_t compute[2][2][2];

@@ -45,6 +45,7 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   layer_ = &layer;
   bases_ = &bases;
   notify_last_ = notify_last;
+  map_by_channels_ = layer.map_by_channels != 0;
   map_in_dram_ = layer.input_space != abi::TensorSpace::kActivations;
   residual_in_dram_ =
       layer.config.residual_bits != 0 && layer.residual_space != abi::TensorSpace::kActivations;
@@ -138,7 +139,7 @@ LayerRunner::Needs LayerRunner::needs_after(const Tile* from, const Tile& tile) 
   needs.weights = new_weights;
   needs.residual = residual_in_dram_ && (new_pixels || new_weights);
   // The residual tile shares the slot of the map's.
-  needs.map = map_in_dram_ && (new_pixels || needs.residual);
+  needs.map = map_in_dram_ && (new_pixels || needs.residual || (map_by_channels_ && new_weights));
   return needs;
 }
 
@@ -157,7 +158,7 @@ void LayerRunner::load(const Tile& tile, const Needs& needs) {
   wait = wait_for_stores(wait);
   if (needs.map) {
     find_extents(tile);
-    push_load(map(), wait, !needs.residual);
+    push_load(map(tile), wait, !needs.residual);
     wait = 0;
   }
   if (needs.residual) push_load(residual(tile), wait, true);
@@ -217,14 +218,14 @@ void LayerRunner::find_extents(const Tile& tile) {
 }
 
 /// Whole rows, or where pixels have gaps between them planes of rows of one pixel.
-abi::Transfer LayerRunner::map() const {
+abi::Transfer LayerRunner::map(const Tile& tile) const {
   const abi::LayerProgram& l = *layer_;
   const uint32_t row_bytes = l.input_columns * l.input_pixel_bytes;
   abi::Transfer t = {};
   t.dram_address = bases_->space[static_cast<uint32_t>(l.input_space)] + l.input_offset +
                    rows_.from * row_bytes + columns_.from * l.input_pixel_bytes;
   t.local_address = slot();
-  if (l.config.input_pixel_pitch == l.input_pixel_bytes) {
+  if (!map_by_channels_ && l.config.input_pixel_pitch == l.input_pixel_bytes) {
     t.x_bytes = columns_.count * l.input_pixel_bytes;
     t.y_count = rows_.count;
     t.z_count = 1;
@@ -232,6 +233,11 @@ abi::Transfer LayerRunner::map() const {
     t.y_local_stride = static_cast<int32_t>(l.config.input_row_pitch);
   } else {
     t.x_bytes = l.input_pixel_bytes;
+    if (map_by_channels_) {
+      const uint32_t slice_channels = l.config.slice_channels;
+      t.dram_address += tile.channel / slice_channels * l.config.slice_stride;
+      t.x_bytes = tile.channels / slice_channels * l.config.slice_stride;
+    }
     t.y_count = columns_.count;
     t.z_count = rows_.count;
     t.y_dram_stride = static_cast<int32_t>(l.input_pixel_bytes);
@@ -294,7 +300,7 @@ void LayerRunner::compute(const Tile& tile, bool waits, bool ends_group) {
                          tile.column * c.pool_stride_x * c.residual_pixel_pitch +
                          tile.channel * c.residual_bits / 8;
   }
-  if (c.slice_channels != 0) {
+  if (c.slice_channels != 0 && !map_by_channels_) {
     r.activation_address += tile.channel / c.slice_channels * c.slice_stride;
   }
   r.channel_first = tile.channel;

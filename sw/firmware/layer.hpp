@@ -79,7 +79,7 @@ class LayerRunner {
   uint32_t slot() const;
   abi::Transfer weights(const Tile& tile) const;
   abi::Transfer parameters(const Tile& tile) const;
-  abi::Transfer map() const;
+  abi::Transfer map(const Tile& tile) const;
   abi::Transfer residual(const Tile& tile) const;
   void push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step);
   void compute(const Tile& tile, bool waits, bool ends_group);
@@ -103,6 +103,7 @@ class LayerRunner {
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;
   const TensorBases* bases_ = nullptr;
+  bool map_by_channels_ = false;
   bool map_in_dram_ = false, residual_in_dram_ = false, output_in_dram_ = false;
   Extent rows_ = {}, columns_ = {};  ///< of the input tile in the slot
 };

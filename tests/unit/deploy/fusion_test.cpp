@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "unit/deploy/naive_chip.hpp"
 #include "unit/deploy/network_builder.hpp"
 
 // Which layers share a pass of the chip.
@@ -63,6 +64,29 @@ TEST(Fusion, a_pool_joins_a_convolution_and_an_addition_before_it) {
   EXPECT_TRUE(groups[1].add);
   ASSERT_TRUE(groups[1].pool);
   EXPECT_EQ(groups[1].output, pooled);
+}
+
+TEST(Fusion, a_pool_that_is_split_off_follows_an_identity_and_changes_no_value) {
+  for (const IntegerOp op : {IntegerOp::kMaxPool, IntegerOp::kAveragePool}) {
+    NetworkBuilder b(8, 4, 4);
+    const int first = b.conv(0, 8);
+    const int sum = b.add(b.conv(first, 8), first);
+    const int pooled = b.pool(sum, op, 2, 2);
+    const auto groups = fuse(b.net);
+    const auto [without, pool] = split_pool(b.net, groups.back());
+    EXPECT_TRUE(without.add);
+    EXPECT_FALSE(without.pool);
+    EXPECT_FALSE(without.inserted);
+    EXPECT_EQ(without.output, sum);
+    EXPECT_TRUE(pool.inserted);
+    EXPECT_EQ(pool.input, sum);
+    EXPECT_EQ(pool.output, pooled);
+    expect_identity(pool, 8);
+    const auto input = test::some_input(b.net);
+    const auto fused = test::run_groups(b.net, groups, input);
+    const auto split = test::run_groups(b.net, {groups[0], without, pool}, input);
+    EXPECT_EQ(split[static_cast<size_t>(pooled)], fused[static_cast<size_t>(pooled)]);
+  }
 }
 
 TEST(Fusion, an_addition_of_a_tensor_with_itself_follows_an_identity) {

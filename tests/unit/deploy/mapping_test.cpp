@@ -32,6 +32,7 @@ chip::Chip small_chip(uint32_t activation_bytes, uint32_t weight_bytes, uint32_t
 struct Tile {
   uint32_t rows = 0, columns = 0, channels = 0;
   uint64_t input_bytes = 0, residual_bytes = 0, weight_bytes = 0, output_bytes = 0;
+  uint64_t pixel_bytes = 0;    ///< of the input, that are loaded
   uint64_t input_traffic = 0;  ///< without what lies between pixels
   bool loads_weights = false, loads_map = false;
 };
@@ -60,8 +61,13 @@ Tile tile_of(const abi::LayerProgram& p, const Cut& cut, uint32_t y, uint32_t x,
       std::min<uint64_t>((t.rows - 1) * p.input_row_step + p.input_row_window, p.input_rows) *
       std::min<uint64_t>((t.columns - 1) * p.input_column_step + p.input_column_window,
                          p.input_columns);
-  t.input_bytes = input_pixels * p.config.input_pixel_pitch;
-  t.input_traffic = input_pixels * p.input_pixel_bytes;
+  t.pixel_bytes =
+      p.map_by_channels != 0 ? t.channels / c.slice_channels * c.slice_stride : p.input_pixel_bytes;
+  // Pixels by channels are an odd number of 16-byte lines apart.
+  const uint64_t pitch =
+      p.map_by_channels != 0 ? (t.pixel_bytes + 15) / 32 * 32 + 16 : c.input_pixel_pitch;
+  t.input_bytes = input_pixels * pitch;
+  t.input_traffic = input_pixels * t.pixel_bytes;
   const uint64_t residual_pixels = ((t.rows - 1) * uint64_t{c.pool_stride_y} + c.pool_h) *
                                    ((t.columns - 1) * uint64_t{c.pool_stride_x} + c.pool_w);
   t.residual_bytes = residual_pixels * packed_bytes(t.channels, c.residual_bits);
@@ -83,7 +89,8 @@ std::vector<Tile> tiles_of(const abi::LayerProgram& p, const Cut& cut) {
     const uint32_t channel = cut.channels_outer ? i / maps : i % channel_tiles;
     Tile t = tile_of(p, cut, map / column_tiles, map % column_tiles, channel);
     t.loads_weights = channel != channel_in_slot;
-    t.loads_map = map != map_in_slot || (t.loads_weights && p.config.residual_bits != 0);
+    t.loads_map = map != map_in_slot ||
+                  (t.loads_weights && (p.config.residual_bits != 0 || p.map_by_channels != 0));
     map_in_slot = map;
     channel_in_slot = channel;
     tiles.push_back(t);
@@ -208,7 +215,13 @@ uint64_t transfer_cycles(const chip::Chip& chip, uint64_t pieces, uint64_t bytes
 
 uint64_t run_cycles_of(const abi::LayerProgram& p, const chip::Chip& chip, const Tile& t) {
   // The first group of pixels stands for all in what it asks of the banks, if there are slices.
-  const abi::ComputeConfig& c = p.config;
+  abi::ComputeConfig c = p.config;
+  if (p.map_by_channels != 0) {
+    const auto columns = static_cast<uint32_t>(std::min<uint64_t>(
+        (t.columns - 1) * p.input_column_step + p.input_column_window, p.input_columns));
+    c.input_pixel_pitch = static_cast<uint32_t>((t.pixel_bytes + 15) / 32 * 32 + 16);
+    c.input_row_pitch = columns * c.input_pixel_pitch;
+  }
   abi::ComputeRun run = {};
   run.channel_count = c.slice_channels;
   run.y_count = static_cast<uint16_t>(t.rows);
@@ -243,12 +256,12 @@ Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& 
     }
     if (t.loads_map) {
       cost.traffic += t.input_traffic;
-      const uint64_t pixels = t.input_traffic / p.input_pixel_bytes;
+      const uint64_t pixels = t.input_traffic / t.pixel_bytes;
       const uint64_t columns = std::min<uint64_t>(
           (t.columns - 1) * p.input_column_step + p.input_column_window, p.input_columns);
-      load += p.config.input_pixel_pitch == p.input_pixel_bytes
+      load += p.map_by_channels == 0 && p.config.input_pixel_pitch == p.input_pixel_bytes
                   ? transfer_cycles(chip, pixels / columns, columns * p.input_pixel_bytes)
-                  : transfer_cycles(chip, pixels, p.input_pixel_bytes);
+                  : transfer_cycles(chip, pixels, t.pixel_bytes);
     }
     const uint64_t output_pixel = packed_bytes(t.channels, p.config.output_bits);
     const uint64_t compute = run_cycles_of(p, chip, t);
