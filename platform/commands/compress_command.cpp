@@ -84,7 +84,9 @@ boost::json::object to_json(const compress::CompressReport& r) {
   o["test_images"] = r.test_images;
   o["float_top1_percent"] = json_percent(r.float_top1_percent);
   o["integer_top1_percent"] = json_percent(r.integer_top1_percent);
+  o["pruned_top1_percent"] = json_percent(r.pruned_top1_percent);
   o["parameters"] = r.parameters;
+  o["pruned_parameters"] = r.pruned_parameters;
   o["weight_bits"] = r.weight_bits;
   o["float_bytes"] = r.float_size_bytes;
   o["integer_bytes"] = r.integer_size_bytes;
@@ -112,6 +114,11 @@ void print(const compress::CompressReport& r, const std::string& output) {
     std::printf("%-20s %6s %8s %6d %c %12lld\n", l.name.c_str(), l.op.c_str(), weights.c_str(),
                 l.activation_bits, l.activation_signed ? 's' : 'u', static_cast<long long>(l.macs));
   }
+  if (r.pruned_top1_percent) {
+    std::printf("pruned: %lld of %lld parameters left, float top-1 %.2f %%\n",
+                static_cast<long long>(r.pruned_parameters), static_cast<long long>(r.parameters),
+                *r.pruned_top1_percent);
+  }
   std::printf("%s: %s, %lld bytes (float %lld, %.2fx), BOPs %.1fx fewer\n", output.c_str(),
               accuracy_text(r).c_str(), static_cast<long long>(r.integer_size_bytes),
               static_cast<long long>(r.float_size_bytes),
@@ -138,6 +145,8 @@ int compress_command(const std::vector<std::string>& arguments) {
       "test-images", po::value<int64_t>()->default_value(0),
       "measure on the first so many test images; 0: all")(
       "threads", po::value<int>()->default_value(2), "of measuring and fine-tuning")(
+      "precision", po::value<std::string>()->default_value("float32"),
+      "of retraining and fine-tuning: auto (bfloat16 if the CPU has AMX), float32 or bfloat16")(
       "json", po::value<std::string>(), "write the report to this file");
   if (!args.parse(arguments)) return kExitGood;
 
@@ -150,7 +159,8 @@ int compress_command(const std::vector<std::string>& arguments) {
   job.options.test_images = args.get<int64_t>("test-images");
   job.options.threads = args.get<int>("threads");
 #ifdef TESSERA_HAS_TRAINING
-  compress::TorchFineTuner tuner(job.options.threads);
+  compress::TorchFineTuner tuner(job.options.threads,
+                                 compress::parse_precision(args.text("precision")));
   job.options.fine_tuner = &tuner;
 #endif
   Progress progress;

@@ -33,6 +33,25 @@ void check_fit(const Graph& net, const data::Dataset& dataset) {
                            net.name + " takes " + graph::to_string(net.shapes.at(net.input)));
 }
 
+/// What learns from labels needs them, and a tuner.
+void check_learning(const Recipe& recipe, const data::Dataset& train,
+                    const CompressOptions& options) {
+  std::string key;
+  if (recipe.finetune.epochs > 0) key = "finetune";
+  if (recipe.prune && recipe.prune->retrain.epochs > 0) key = "prune.retrain";
+  if (recipe.prune && recipe.prune->criterion == Criterion::kTaylor) key = "prune.criterion taylor";
+  if (key.empty()) return;
+  if (!train.labelled()) {
+    throw std::runtime_error(recipe.file + ": " + key + " needs labels, which " + train.source +
+                             " has none of; name a labelled data set, or a recipe without it");
+  }
+  if (options.fine_tuner == nullptr) {
+    throw std::runtime_error(recipe.file + ": " + key +
+                             " needs libtorch, which this build is without (TESSERA_TORCH); "
+                             "remove the key or use another build");
+  }
+}
+
 void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
            const data::Dataset& test, const CompressOptions& options) {
   if (!net.quantizations.empty()) {
@@ -52,15 +71,7 @@ void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
                              " input channels, its normalisation " + std::to_string(values) +
                              " values");
   }
-  if (recipe.finetune.epochs > 0 && !train.labelled()) {
-    throw std::runtime_error(recipe.file + ": finetune needs labels, which " + train.source +
-                             " has none of; name a labelled data set, or a recipe without it");
-  }
-  if (recipe.finetune.epochs > 0 && options.fine_tuner == nullptr) {
-    throw std::runtime_error(recipe.file +
-                             ": finetune needs libtorch, which this build is without "
-                             "(TESSERA_TORCH); remove the key or use another build");
-  }
+  check_learning(recipe, train, options);
   check_fit(net, train);
   check_fit(net, test);
 }
@@ -85,6 +96,12 @@ void fine_tune(Graph& quantized, const Graph& original, const Recipe& recipe,
   FineTuneOptions tuning = recipe.finetune;
   if (recipe.radix_point) tuning.scale_learning_rate = 0;
   options.fine_tuner->fine_tune(quantized, original, train, tuning, stage(options, "fine-tune"));
+}
+
+int64_t parameter_count(const Graph& net) {
+  int64_t count = 0;
+  for (const auto& [name, tensor] : net.weights) count += static_cast<int64_t>(tensor.data.size());
+  return count;
 }
 
 /// MACs of a layer, from its shapes.
@@ -118,7 +135,6 @@ void describe_layers(const graph::IntegerNetwork& network, CompressReport& repor
     report.integer_size_bytes +=
         (layer_bits + 7) / 8 + channels * (kBytesPerBias + kBytesPerRescale);
     report.bit_operations += entry.macs * entry.weight_bits * entry.activation_bits;
-    report.float_bit_operations += entry.macs * kFloatBits * kFloatBits;
   }
 }
 
@@ -127,14 +143,23 @@ void describe_layers(const graph::IntegerNetwork& network, CompressReport& repor
 CompressResult compress(const Graph& net, const Recipe& recipe, const data::Dataset& train,
                         const data::Dataset& test, const CompressOptions& options) {
   check(net, recipe, train, test, options);
+  CompressResult result;
   Graph folded = net;
+  if (recipe.prune) {
+    folded = prune(net, *recipe.prune, recipe.file, train, options.fine_tuner, options.threads,
+                   stage(options, "prune"));
+  }
+  result.report.pruned_parameters = parameter_count(folded);
+  if (recipe.prune && test.labelled()) {
+    result.report.pruned_top1_percent = measure_float(
+        folded, test, options.test_images, options.threads, stage(options, "measure pruned"));
+  }
   fold_batch_norm(folded);
   const Graph teacher = recipe.merge.any() && recipe.finetune.epochs > 0 ? folded : Graph{};
   const std::vector<std::string> merged = merge(folded, recipe, train);
   const std::vector<LayerFormat> formats = layer_formats(folded, recipe);
   const std::vector<ActivationGroup> groups = activation_groups(folded, recipe, formats);
 
-  CompressResult result;
   CompressReport& report = result.report;
   report.net = net.name;
   report.recipe = recipe.name;
@@ -164,11 +189,10 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
     report.test_images =
         options.test_images > 0 ? std::min(options.test_images, test.count) : test.count;
   }
-  for (const auto& [name, tensor] : net.weights) {
-    report.parameters += static_cast<int64_t>(tensor.data.size());
-  }
+  report.parameters = parameter_count(net);
   report.float_size_bytes = report.parameters * kBytesPerFloat;
   describe_layers(network, report);
+  report.float_bit_operations = graph::mac_count(net) * kFloatBits * kFloatBits;
   return result;
 }
 

@@ -37,15 +37,17 @@ struct CompressReport {
   /// Of the float engine, and of the integer engine on the network as read back from its file;
   /// nothing if the images have no labels.
   std::optional<double> float_top1_percent, integer_top1_percent;
-  int64_t test_images = 0;                 ///< measured
-  std::vector<std::string> merged_layers;  ///< gone, by merge_layers
+  std::optional<double> pruned_top1_percent;  ///< float, behind pruning and retraining; if pruned
+  int64_t test_images = 0;                    ///< measured
+  std::vector<std::string> merged_layers;     ///< gone, by merge_layers
   std::vector<LayerReport> layers;
-  int64_t parameters = 0;            ///< weights and biases
+  int64_t parameters = 0;            ///< weights and biases of the network as given
+  int64_t pruned_parameters = 0;     ///< and behind pruning; as many if nothing was pruned
   int64_t weight_bits = 0;           ///< sum over weights of their width; biases not counted
   int64_t float_size_bytes = 0;      ///< 4 bytes a parameter
   int64_t integer_size_bytes = 0;    ///< packed weights, 4 bytes a bias, 3 a rescaling
   int64_t bit_operations = 0;        ///< BOPs an image: MACs * weight bits * activation bits
-  int64_t float_bit_operations = 0;  ///< MACs * 32 * 32
+  int64_t float_bit_operations = 0;  ///< MACs * 32 * 32, of the network as given
 };
 
 struct CompressResult {
@@ -53,10 +55,11 @@ struct CompressResult {
   CompressReport report;
 };
 
-/// Folds batch norms, merges layers, calibrates on the training split, quantises, fine-tunes if the
-/// recipe says so, and measures on the test split, if it is labelled. The float accuracy is that of
-/// `net` as given. Throws std::runtime_error: the network is quantised already, images that do not
-/// fit it, a recipe that does not fit it, or fine-tuning without a tuner or labels.
+/// Prunes and retrains if the recipe says so, folds batch norms, merges layers, calibrates on the
+/// training split, quantises, fine-tunes if the recipe says so, and measures on the test split, if it is labelled.
+/// The float accuracy is that of `net` as given. Throws std::runtime_error: the network is
+/// quantised already, images that do not fit it, a recipe that does not fit it, or fine-tuning
+/// without a tuner or labels.
 CompressResult compress(const graph::Graph& net, const Recipe& recipe, const data::Dataset& train,
                         const data::Dataset& test, const CompressOptions& options);
 

@@ -4,6 +4,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
+#include <string>
+#include <vector>
 
 #include "data/dataset.hpp"
 #include "graph/graph.hpp"
@@ -19,6 +22,7 @@ struct FineTuneOptions {
   int shift_pixels = 1;
   bool flip = true;
   uint64_t seed = 1;
+  bool keep_zeros = false;  ///< weights that are 0 stay 0
 };
 
 class FineTuner {
@@ -32,6 +36,18 @@ class FineTuner {
   virtual void fine_tune(graph::Graph& quantized, const graph::Graph& original,
                          const data::Dataset& train, const FineTuneOptions& options,
                          const std::function<void(double fraction)>& on_progress) = 0;
+
+  /// Trains the float network `pruned` on (SGD with Nesterov momentum, learning_rate its peak;
+  /// batch norms as train() treats them), `original` being the teacher.
+  virtual void retrain(graph::Graph& pruned, const graph::Graph& original,
+                       const data::Dataset& train, const FineTuneOptions& options,
+                       const std::function<void(double fraction)>& on_progress) = 0;
+
+  /// By tensor, for every channel: the mean over the first `images` images of the square of the sum
+  /// over pixels of activation times gradient of the loss.
+  virtual std::map<std::string, std::vector<double>> sensitivities(
+      const graph::Graph& net, const std::vector<std::string>& tensors, const data::Dataset& train,
+      int64_t images) = 0;
 };
 
 }  // namespace tessera::compress

@@ -17,6 +17,9 @@ constexpr int kMinBits = 2, kMaxBits = 16;
 constexpr int kPowerOfTwoBits = 4;
 const std::vector<std::string> kCodes = {"twos-complement", "power-of-two"};
 const std::vector<std::string> kThresholds = {"max", "mse", "kl"};
+const std::vector<std::string> kCriteria = {"l1", "l2", "taylor", "similarity", "reconstruction"};
+constexpr double kMaxRatio = 0.999;
+constexpr double kRetrainRate = 0.01;
 
 int bits(YamlMap& map, const std::string& name, const std::optional<int64_t>& otherwise = {}) {
   return static_cast<int>(map.integer(name, kMinBits, kMaxBits, otherwise));
@@ -74,18 +77,58 @@ MergeOptions read_merge(YamlMap map) {
   return options;
 }
 
-FineTuneOptions read_finetune(YamlMap map) {
-  FineTuneOptions options;
+/// The keys that fine-tuning and retraining share.
+void read_tuning(YamlMap& map, FineTuneOptions& options) {
   options.epochs = static_cast<int>(map.integer("epochs", 1, 10000));
   options.batch_size = static_cast<int>(map.integer("batch_size", 1, 65536, options.batch_size));
   options.learning_rate = map.number("learning_rate", 1e-9, 10, options.learning_rate);
-  options.scale_learning_rate =
-      map.number("scale_learning_rate", 0, 10, options.scale_learning_rate);
   options.distillation = map.number("distillation", 0, 1, options.distillation);
   options.shift_pixels = static_cast<int>(map.integer("shift_pixels", 0, 64, options.shift_pixels));
   options.flip = map.boolean("flip", options.flip);
   options.seed = static_cast<uint64_t>(map.integer("seed", 0, INT64_MAX, 1));
+}
+
+FineTuneOptions read_finetune(YamlMap map) {
+  FineTuneOptions options;
+  read_tuning(map, options);
+  options.scale_learning_rate =
+      map.number("scale_learning_rate", 0, 10, options.scale_learning_rate);
   map.finish();
+  return options;
+}
+
+PruneRule read_prune_rule(YamlMap map) {
+  PruneRule rule;
+  rule.line = map.line();
+  rule.match = map.text("match");
+  rule.ratio = map.number("ratio", 0, kMaxRatio);
+  map.finish();
+  return rule;
+}
+
+PruneOptions read_prune(YamlMap map) {
+  PruneOptions options;
+  options.criterion = static_cast<Criterion>(
+      map.choice("criterion", kCriteria, static_cast<size_t>(options.criterion)));
+  options.ratio = map.number("ratio", 0, kMaxRatio, 0);
+  for (const YamlMap& rule : map.maps("layers")) options.layers.push_back(read_prune_rule(rule));
+  options.min_channels = map.integer("min_channels", 1, 1 << 20, options.min_channels);
+  options.multiple = map.integer("multiple", 1, 1024, options.multiple);
+  options.compensate = map.boolean("compensate", options.compensate);
+  options.fc_sparsity = map.number("fc_sparsity", 0, 1, 0);
+  options.steps = static_cast<int>(map.integer("steps", 1, 1000, options.steps));
+  options.images = map.integer("images", 1, 1000000, options.images);
+  if (map.has("retrain")) {
+    YamlMap retrain = map.map("retrain");
+    options.retrain.learning_rate = kRetrainRate;
+    read_tuning(retrain, options.retrain);
+    retrain.finish();
+  }
+  map.finish();
+  if (options.ratio == 0 && options.layers.empty() && options.fc_sparsity == 0) {
+    map.fail("ratio", "is 0, and nothing else is pruned: give ratio, layers or fc_sparsity");
+  }
+  options.retrain.keep_zeros = options.fc_sparsity > 0;
   return options;
 }
 
@@ -106,7 +149,9 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file) {
       map.integer("calibration_images", 1, 1000000, recipe.calibration_images);
   if (map.has("merge")) recipe.merge = read_merge(map.map("merge"));
   for (const YamlMap& rule : map.maps("layers")) recipe.layers.push_back(read_rule(rule));
+  if (map.has("prune")) recipe.prune = read_prune(map.map("prune"));
   if (map.has("finetune")) recipe.finetune = read_finetune(map.map("finetune"));
+  recipe.finetune.keep_zeros = recipe.prune && recipe.prune->fc_sparsity > 0;
   map.finish();
   return recipe;
 }

@@ -14,6 +14,11 @@
 ///                        max_pool: none | approximate, identity_threshold: 0..1}
 ///   layers:             list of {match: first | last | conv | fc | NODE, weight_bits,
 ///                       activation_bits, code}; later rules win
+///   prune:              {criterion: l1 | l2 | taylor | similarity | reconstruction, ratio, layers:
+///   list of
+///                        {match: conv | fc | NODE, ratio}, min_channels, multiple, compensate,
+///                        fc_sparsity, steps, images, retrain: {epochs, batch_size, learning_rate,
+///                        distillation, shift_pixels, flip, seed}}, before everything else
 ///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
 ///                        shift_pixels, flip, seed}
 
@@ -23,6 +28,7 @@
 
 #include "compress/fine_tune.hpp"
 #include "compress/merge.hpp"
+#include "compress/prune.hpp"
 #include "compress/thresholds.hpp"
 #include "graph/graph.hpp"
 
@@ -52,6 +58,7 @@ struct Recipe {
   int64_t calibration_images = 512;
   MergeOptions merge;
   std::vector<LayerRule> layers;
+  std::optional<PruneOptions> prune;
   FineTuneOptions finetune;  ///< epochs 0: none
 };
 

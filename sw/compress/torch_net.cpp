@@ -220,12 +220,20 @@ at::Tensor TorchNet::run(const Node& node, const at::Tensor& x, bool training) {
                            " cannot be trained");
 }
 
-at::Tensor TorchNet::forward(const at::Tensor& images, bool training) {
+at::Tensor TorchNet::forward(const at::Tensor& images, bool training,
+                             std::map<std::string, at::Tensor>* watched) {
+  const auto watch = [&](const std::string& tensor) {
+    if (watched == nullptr || watched->count(tensor) == 0) return;
+    values_.at(tensor).retain_grad();
+    watched->at(tensor) = values_.at(tensor);
+  };
   values_.clear();
   values_[graph_.input] = fake_quantized(graph_.input, images);
+  watch(graph_.input);
   for (const Node& node : graph_.nodes) {
     const at::Tensor y = run(node, values_.at(node.inputs.at(0)), training);
     values_[node.output] = y.dim() > 0 ? fake_quantized(node.output, y) : y;
+    watch(node.output);
   }
   const at::Tensor logits = values_.at(graph_.output).flatten(1).to(at::kFloat);
   values_.clear();

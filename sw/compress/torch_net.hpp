@@ -29,7 +29,9 @@ class TorchNet {
   TorchNet(const graph::Graph& graph, NormMode norms, Precision precision = Precision::kFloat32);
 
   /// Logits {N, classes} of normalised images {N, C, H, W}. A final softmax is left out.
-  at::Tensor forward(const at::Tensor& images, bool training);
+  /// Tensors named in `watched`, if given, are left there, and keep their gradients.
+  at::Tensor forward(const at::Tensor& images, bool training,
+                     std::map<std::string, at::Tensor>* watched = nullptr);
 
   /// Takes the statistics of batch norms from these images (with kBatchStatistics; training starts
   /// with it). Scales and shifts follow, so that the network computes what it did before.

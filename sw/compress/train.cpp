@@ -5,12 +5,14 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "compress/sensitivity.hpp"
 #include "compress/trainer.hpp"
 
 namespace tessera::compress {
 namespace {
 
 constexpr int64_t kMaxShiftPixels = 64;
+constexpr double kRetrainDecay = 5e-4;
 
 void require(bool good, const std::string& message) {
   if (!good) throw std::runtime_error("train: " + message);
@@ -107,29 +109,62 @@ TrainResult train(const graph::Graph& net, const data::Dataset& train, const Tra
   return result;
 }
 
+namespace {
+
+LoopOptions loop_of(const FineTuneOptions& options, int threads, Precision precision,
+                    const std::function<void(double fraction)>& on_progress) {
+  LoopOptions loop;
+  loop.train.epochs = options.epochs;
+  loop.train.batch_size = options.batch_size;
+  loop.train.learning_rate = options.learning_rate;
+  loop.train.weight_decay = 0;
+  loop.train.shift_pixels = options.shift_pixels;
+  loop.train.flip = options.flip;
+  loop.train.seed = options.seed;
+  loop.train.threads = threads;
+  loop.train.precision = precision;
+  loop.train.on_progress = on_progress;
+  loop.distillation = options.distillation;
+  loop.keep_zeros = options.keep_zeros;
+  check_options(loop.train);
+  return loop;
+}
+
+}  // namespace
+
 void TorchFineTuner::fine_tune(graph::Graph& quantized, const graph::Graph& original,
                                const data::Dataset& train, const FineTuneOptions& options,
                                const std::function<void(double fraction)>& on_progress) {
   check_data(quantized, train, 0);
-  LoopOptions loop;
-  loop.train.epochs = options.epochs;
-  loop.train.batch_size = options.batch_size;
+  LoopOptions loop = loop_of(options, threads_, precision_, on_progress);
   loop.train.optimizer = Optimizer::kAdam;
-  loop.train.learning_rate = options.learning_rate;
-  loop.train.weight_decay = 0;
-  loop.train.label_smoothing = 0;
-  loop.train.shift_pixels = options.shift_pixels;
-  loop.train.flip = options.flip;
-  loop.train.seed = options.seed;
-  loop.train.threads = threads_;
-  loop.train.on_progress = on_progress;
   loop.scale_learning_rate = options.scale_learning_rate;
-  loop.distillation = options.distillation;
-  check_options(loop.train);
-  TorchNet student(quantized, NormMode::kAffine);
-  TorchNet teacher(original, NormMode::kAffine);
+  TorchNet student(quantized, NormMode::kAffine, precision_);
+  TorchNet teacher(original, NormMode::kAffine, precision_);
   Trainer(student, &teacher, train, quantized.normalization, loop).run();
   quantized = student.to_graph();
+}
+
+void TorchFineTuner::retrain(graph::Graph& pruned, const graph::Graph& original,
+                             const data::Dataset& train, const FineTuneOptions& options,
+                             const std::function<void(double fraction)>& on_progress) {
+  check_data(pruned, train, 0);
+  LoopOptions loop = loop_of(options, threads_, precision_, on_progress);
+  loop.train.optimizer = Optimizer::kSgd;
+  loop.train.weight_decay = kRetrainDecay;
+  loop.estimate_norms = true;
+  TorchNet student(pruned, NormMode::kBatchStatistics, precision_);
+  TorchNet teacher(original, NormMode::kAffine, precision_);
+  Trainer(student, &teacher, train, pruned.normalization, loop).run();
+  pruned = student.to_graph();
+}
+
+std::map<std::string, std::vector<double>> TorchFineTuner::sensitivities(
+    const graph::Graph& net, const std::vector<std::string>& tensors, const data::Dataset& train,
+    int64_t images) {
+  check_data(net, train, 0);
+  TorchNet torch_net(net, NormMode::kAffine);
+  return measure_sensitivities(torch_net, tensors, train, net.normalization, images, threads_);
 }
 
 }  // namespace tessera::compress

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "compress/fine_tune.hpp"
 #include "compress/precision.hpp"
@@ -91,16 +93,25 @@ struct TrainReport {
 /// named, is OUTPUT.checkpoint).
 TrainReport run_train(TrainJob job);
 
-/// Fine-tunes quantised networks with libtorch.
+/// Fine-tunes quantised and pruned networks with libtorch.
 class TorchFineTuner : public FineTuner {
  public:
-  explicit TorchFineTuner(int threads = 2) : threads_(threads) {}
+  explicit TorchFineTuner(int threads = 2, Precision precision = Precision::kFloat32)
+      : threads_(threads), precision_(resolve_precision(precision)) {}
   void fine_tune(graph::Graph& quantized, const graph::Graph& original, const data::Dataset& train,
                  const FineTuneOptions& options,
                  const std::function<void(double fraction)>& on_progress) override;
+  void retrain(graph::Graph& pruned, const graph::Graph& original, const data::Dataset& train,
+               const FineTuneOptions& options,
+               const std::function<void(double fraction)>& on_progress) override;
+  std::map<std::string, std::vector<double>> sensitivities(const graph::Graph& net,
+                                                           const std::vector<std::string>& tensors,
+                                                           const data::Dataset& train,
+                                                           int64_t images) override;
 
  private:
   int threads_;
+  Precision precision_;
 };
 
 }  // namespace tessera::compress

@@ -71,6 +71,9 @@ Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
     for (const auto& [name, tensor] : net_.buffers()) average_[name] = tensor.clone();
   }
   for (const auto& [name, parameter] : net_.parameters()) {
+    if (options_.keep_zeros && parameter.dim() > 1 && parameter.eq(0).any().item<bool>()) {
+      kept_[name] = parameter.detach().ne(0).to(at::kFloat);
+    }
     state_[name + "/first"] = at::zeros_like(parameter.detach());
     if (options_.train.optimizer == Optimizer::kAdam) {
       state_[name + "/second"] = at::zeros_like(parameter.detach());
@@ -260,6 +263,8 @@ void Trainer::update(int64_t step) {
     } else {
       update_adam(name, parameter, rate, decay, step);
     }
+    const auto kept = kept_.find(name);
+    if (kept != kept_.end()) parameter.mul_(kept->second);
     parameter.mutable_grad() = at::Tensor();
   }
   if (!average_.empty() && (step + 1) % kAverageInterval == 0) update_average(step + 1);

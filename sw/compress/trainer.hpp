@@ -18,6 +18,7 @@ struct LoopOptions {
   double scale_learning_rate = 0;  ///< of grid scales
   double distillation = 0;         ///< weight of the teacher in the loss
   bool estimate_norms = false;     ///< batch norms first take their statistics from the images
+  bool keep_zeros = false;         ///< weights that are 0 stay 0
   std::string fingerprint;         ///< written to checkpoints and compared with theirs
 };
 
@@ -60,7 +61,8 @@ class Trainer {
   int first_epoch_ = 1;
   int resumed_after_ = 0;
   EpochReport last_;
-  std::map<std::string, at::Tensor> state_;    ///< of the optimiser, by parameter
+  std::map<std::string, at::Tensor> state_;  ///< of the optimiser, by parameter
+  std::map<std::string, at::Tensor> kept_;   ///< 0 or 1 by weight, of parameters with zeros to keep
   std::map<std::string, at::Tensor> average_;  ///< of parameters and buffers; empty: none
 };
 

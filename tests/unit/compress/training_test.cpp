@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -11,8 +12,10 @@
 #include "compress/compress.hpp"
 #include "compress/measure.hpp"
 #include "compress/nets.hpp"
+#include "compress/prune.hpp"
 #include "compress/train.hpp"
 #include "graph/onnx_io.hpp"
+#include "reference/float_engine.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
@@ -250,6 +253,81 @@ TEST_F(Training, fine_tuning_recovers_what_two_bits_lose) {
            .report.integer_top1_percent;
   EXPECT_LT(before, 90);
   EXPECT_GT(after, 95);
+}
+
+PruneOptions halving(Criterion criterion) {
+  PruneOptions options;
+  options.criterion = criterion;
+  options.ratio = 0.5;
+  options.images = 64;
+  options.retrain.epochs = 2;
+  options.retrain.batch_size = 16;
+  options.retrain.learning_rate = 0.02;
+  options.retrain.shift_pixels = 0;
+  options.retrain.flip = false;
+  return options;
+}
+
+TEST_F(Training, retraining_recovers_what_pruning_loses_with_every_criterion) {
+  const data::Dataset train_set = corner_images(400, 1), test_set = corner_images(300, 2);
+  TorchFineTuner tuner(1);
+  for (const Graph& start : {tiny_net(1), tiny_residual_net(1)}) {
+    const Graph net = train(start, train_set, tiny_options()).graph;
+    for (const Criterion criterion : {Criterion::kL1, Criterion::kL2, Criterion::kTaylor,
+                                      Criterion::kSimilarity, Criterion::kReconstruction}) {
+      const Graph small = prune(net, halving(criterion), "r", train_set, &tuner, 1, {});
+      EXPECT_LT(small.weights.at("fc1.weight").data.size(),
+                net.weights.at("fc1.weight").data.size() / 3);
+      EXPECT_GT(measure_float(small, test_set, 0, 1), 95)
+          << start.name << " " << static_cast<int>(criterion);
+    }
+  }
+}
+
+TEST_F(Training, sensitivities_are_what_the_loss_loses_without_the_channel) {
+  const data::Dataset set = corner_images(1, 3);
+  const Graph net = train(tiny_net(1), corner_images(100, 1), tiny_options()).graph;
+  const auto scores = TorchFineTuner(1).sensitivities(net, {"relu_out", "fc1_relu_out"}, set, 1);
+  const auto loss = [&](const Graph& graph) {
+    const auto logits = run_float(graph, reference::normalize(graph, set.image(0)));
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(static_cast<double>(logit));
+    return std::log(sum) - logits[set.labels[0]];
+  };
+  ASSERT_EQ(scores.at("relu_out").size(), 4U);
+  ASSERT_EQ(scores.at("fc1_relu_out").size(), 12U);
+  // A channel shrunk by a little, at its readers, changes the loss by that share of its
+  // sensitivity.
+  constexpr double kShare = 1e-3;
+  for (size_t c = 0; c < 12; ++c) {
+    Graph less = net, more = net;
+    for (size_t k = 0; k < 4; ++k) {
+      less.weights.at("fc2.weight").data[k * 12 + c] *= static_cast<float>(1 - kShare);
+      more.weights.at("fc2.weight").data[k * 12 + c] *= static_cast<float>(1 + kShare);
+    }
+    const double slope = (loss(more) - loss(less)) / (2 * kShare);
+    EXPECT_NEAR(scores.at("fc1_relu_out")[c], slope * slope, 1e-3 + 0.05 * slope * slope) << c;
+  }
+}
+
+TEST_F(Training, zeros_stay_zero_through_retraining_and_fine_tuning) {
+  const data::Dataset set = corner_images(200, 1);
+  const Graph net = train(tiny_net(1), set, tiny_options()).graph;
+  TorchFineTuner tuner(1);
+  CompressOptions options;
+  options.fine_tuner = &tuner;
+  const CompressResult result = compress(
+      net,
+      parse_recipe("name: t\nweights: {bits: 8}\nactivations: {bits: 8}\n"
+                   "prune: {fc_sparsity: 0.8, steps: 2, retrain: {epochs: 1, batch_size: 16, "
+                   "shift_pixels: 0, flip: false}}\n"
+                   "finetune: {epochs: 1, batch_size: 16, shift_pixels: 0, flip: false}\n",
+                   "r"),
+      set, set, options);
+  const auto& weights = result.graph.weights.at("fc1.weight").data;
+  const auto zeros = static_cast<size_t>(std::count(weights.begin(), weights.end(), 0.0F));
+  EXPECT_GE(zeros, weights.size() * 79 / 100);
+  EXPECT_GT(result.report.integer_top1_percent, 95);
 }
 
 TEST_F(Training, fine_tuned_power_of_two_weights_and_radix_points_stay_what_they_are) {
