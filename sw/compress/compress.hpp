@@ -56,10 +56,10 @@ struct CompressResult {
 };
 
 /// Prunes and retrains if the recipe says so, folds batch norms, merges layers, calibrates on the
-/// training split, quantises, fine-tunes if the recipe says so, and measures on the test split, if it is labelled.
-/// The float accuracy is that of `net` as given. Throws std::runtime_error: the network is
-/// quantised already, images that do not fit it, a recipe that does not fit it, or fine-tuning
-/// without a tuner or labels.
+/// training split, quantises, fine-tunes if the recipe says so, and measures on the test split, if
+/// it is labelled. The float accuracy is that of `net` as given. Throws std::runtime_error: the
+/// network is quantised already, images that do not fit it, a recipe that does not fit it, or
+/// fine-tuning without a tuner or labels.
 CompressResult compress(const graph::Graph& net, const Recipe& recipe, const data::Dataset& train,
                         const data::Dataset& test, const CompressOptions& options);
 

@@ -28,10 +28,7 @@ constexpr uint32_t span(uint32_t count, uint32_t step, uint32_t window) {
   return (count - 1) * step + window;
 }
 
-/// Fewer cycles, or as many in fewer of which the array works.
-bool better(const Candidate& a, const Candidate& b) {
-  return std::tie(a.cycles, a.compute_cycles) < std::tie(b.cycles, b.compute_cycles);
-}
+bool better(const Candidate& a, const Candidate& b) { return a.cost() < b.cost(); }
 
 class Mapper {
  public:
@@ -235,7 +232,10 @@ class Mapper {
   }
   uint64_t input_tile_bytes(uint32_t rows, uint32_t columns, uint32_t channels) const {
     if (resident_in_) return 0;
-    return input_rows(rows) * input_columns(columns) * pixel_pitch(channels);
+    return input_rows(rows) * row_pitch(columns, channels);
+  }
+  uint64_t row_pitch(uint32_t columns, uint32_t channels) const {
+    return input_columns(columns) * pixel_pitch(channels) + row_gap_;
   }
   uint64_t residual_tile_pixels(uint32_t rows, uint32_t columns) const {
     return uint64_t{span(rows, static_cast<uint32_t>(pool_.stride_h),
@@ -332,8 +332,7 @@ class Mapper {
     }
     Candidate other = candidate;
     if (better(other, mapping_.best)) std::swap(other, mapping_.best);
-    if (other.cycles > mapping_.best.cycles &&
-        (!mapping_.second || better(other, *mapping_.second))) {
+    if (better(mapping_.best, other) && (!mapping_.second || better(other, *mapping_.second))) {
       mapping_.second = other;
     }
   }
@@ -341,9 +340,8 @@ class Mapper {
   void set_pitches(uint32_t columns, uint32_t channels) {
     abi::ComputeConfig& c = mapping_.program.config;
     c.input_pixel_pitch = pixel_pitch(channels);
-    c.input_row_pitch = resident_in_
-                            ? resident_in_->row_pitch
-                            : static_cast<uint32_t>(input_columns(columns)) * c.input_pixel_pitch;
+    c.input_row_pitch = resident_in_ ? resident_in_->row_pitch
+                                     : static_cast<uint32_t>(row_pitch(columns, channels));
   }
 
   /// Cycles that the banks need for the first group of pixels of a tile, away from the padding.
@@ -351,7 +349,7 @@ class Mapper {
     abi::ComputeConfig c = mapping_.program.config;
     if (rows_.by_channels) {
       c.input_pixel_pitch = pixel_pitch(channels);
-      c.input_row_pitch = static_cast<uint32_t>(input_columns(columns)) * c.input_pixel_pitch;
+      c.input_row_pitch = static_cast<uint32_t>(row_pitch(columns, channels));
     }
     const uint32_t blocks = (columns - 1) / rows_.spread_x + 1;
     const uint32_t enough = ((chip_.npu.columns - 1) / blocks + 1) * rows_.spread_y;
@@ -360,7 +358,8 @@ class Mapper {
     run.x_count = static_cast<uint16_t>(columns);
     run.y_count = static_cast<uint16_t>(std::min(rows, enough));
     run.input_rows = run.input_columns = abi::kMaxMapSize;
-    const std::array<uint32_t, 3> key{run.y_count, run.x_count, c.input_pixel_pitch};
+    const std::array<uint32_t, 4> key{run.y_count, run.x_count, c.input_pixel_pitch,
+                                      c.input_row_pitch};
     const auto known = bank_cycles_.find(key);
     if (known != bank_cycles_.end()) return known->second;
     const chip::RunShape shape = chip::run_shape(c, run, chip_.npu.rows, chip_.npu.columns);
@@ -371,26 +370,27 @@ class Mapper {
   }
 
   /// A slice reads few bytes of each pixel: where pixels lie a multiple of the banks apart, all
-  /// columns ask the same bank. Then pixels are moved apart by some lines.
+  /// columns ask the same bank. Then pixels, and rows, are moved apart by some lines.
   void spread_over_banks(uint32_t columns, uint32_t unit) {
     set_pitches(columns, unit);
     if (rows_.slice_outputs == 0 || rows_.by_channels || resident_in_) return;
     const abi::LayerProgram& p = mapping_.program;
     uint32_t& pitch = mapping_.program.config.input_pixel_pitch;
-    uint32_t best = pitch;
+    std::pair<uint32_t, uint32_t> best{pitch, 0};
     uint64_t fewest = bank_cycles(p.rows, columns, unit);
     constexpr uint32_t kMostGap = 4;
     const uint32_t lines = round_up(pitch, chip::kBankLineBytes) / chip::kBankLineBytes;
-    for (uint32_t gap = 0; gap <= kMostGap; ++gap) {
+    for (uint32_t gap = 0; gap < kMostGap * (kMostGap + 1); ++gap) {
       if (fewest <= std::max<uint64_t>(mapping_.steps, chip_.npu.columns)) break;
-      pitch = (lines + gap) * chip::kBankLineBytes;
+      pitch = (lines + gap / kMostGap) * chip::kBankLineBytes;
+      row_gap_ = gap % kMostGap * chip::kBankLineBytes;
       set_pitches(columns, unit);
       const uint64_t cycles = bank_cycles(p.rows, columns, unit);
       if (cycles >= fewest || !maps_fit(1, columns, unit)) continue;
       fewest = cycles;
-      best = pitch;
+      best = {pitch, row_gap_};
     }
-    pitch = best;
+    std::tie(pitch, row_gap_) = best;
     set_pitches(columns, unit);
   }
 
@@ -553,8 +553,9 @@ class Mapper {
   std::optional<ResidentMap> resident_residual_;
   graph::Window pool_;
   int64_t conv_width_ = 0;
-  /// By rows and columns of a tile and pixel pitch.
-  mutable std::map<std::array<uint32_t, 3>, uint64_t> bank_cycles_;
+  uint32_t row_gap_ = 0;  ///< bytes between rows of the input in the scratchpad
+  /// By rows and columns of a tile and pitches.
+  mutable std::map<std::array<uint32_t, 4>, uint64_t> bank_cycles_;
   Mapping mapping_;
 };
 
@@ -641,7 +642,7 @@ std::vector<Rows> ways_to_fill(const FusedLayer& layer, const graph::IntegerNetw
 void prefer(Mapping& best, Mapping other) {
   if (better(other.best, best.best)) std::swap(best, other);
   for (const std::optional<Candidate>& each : {std::optional(other.best), other.second}) {
-    if (each && each->cycles > best.best.cycles && (!best.second || better(*each, *best.second))) {
+    if (each && better(best.best, *each) && (!best.second || better(*each, *best.second))) {
       best.second = each;
     }
   }

@@ -35,6 +35,10 @@ struct Candidate {
   /// Of the layer: load, compute and store of the tiles after each other as the slots allow, and
   /// never less than the host or the DRAM takes.
   uint64_t cycles = 0;
+
+  /// What the search makes least: the cycles, and where these hardly differ those of the array,
+  /// which are exact and cost energy.
+  uint64_t cost() const { return 32 * cycles + compute_cycles; }
 };
 
 struct Mapping {
@@ -43,8 +47,8 @@ struct Mapping {
   uint64_t steps = 0;               ///< array steps of one output tile
   abi::LayerProgram program = {};   ///< everything but names, offsets in the image and DRAM places
   uint64_t macs = 0;                ///< of the layer's definition, padding included
-  Candidate best;                   ///< what the search chose: the fewest cycles
-  std::optional<Candidate> second;  ///< the next best, with more cycles
+  Candidate best;                   ///< what the search chose: the least cost
+  std::optional<Candidate> second;  ///< the next best, with a higher cost
 };
 
 /// What takes longest: "compute", "host", or for transfers the narrower of "DRAM" and "NoC".
@@ -52,8 +56,8 @@ const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t
                      const chip::Chip& chip);
 
 /// Searches tile sizes, loop order, for grouped convolutions slices and, where rows of the array
-/// would idle or slices are narrow, spreads (see abi::ComputeConfig) for the fewest estimated
-/// cycles. Maps that `residency` keeps on chip are neither loaded nor stored. Throws
+/// would idle or slices are narrow, spreads (see abi::ComputeConfig) for the least estimated
+/// cost. Maps that `residency` keeps on chip are neither loaded nor stored. Throws
 /// std::runtime_error that names layer, resource and shortage if even the smallest tile does not
 /// fit.
 Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
