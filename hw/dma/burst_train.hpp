@@ -17,14 +17,14 @@ class TrainProgress {
   virtual Breakdown breakdown_at_now() = 0;
 };
 
-/// Makes a four-phase transaction a whole transfer of a DMA engine. The network cuts it into bursts
+/// Makes a transaction a whole transfer of a DMA engine. The network cuts it into bursts
 /// (BurstCutter), issues the next as soon as the engine's port is free and fewer than `outstanding`
 /// are in flight, lets them retire in order, and times each. It issues no more when one was
-/// refused. BEGIN_RESP comes when the last has retired; the response status is that of the first
-/// that was refused. Bursts reach memories only: whatever a memory does not hold entirely is
-/// answered with an address error.
+/// refused. The response (in four-phase transport BEGIN_RESP) comes when the last has retired; the
+/// response status is that of the first that was refused. Bursts reach memories only: whatever a
+/// memory does not hold entirely is answered with an address error.
 ///
-/// The network moves no data: the initiator does, between BEGIN_RESP and END_RESP, through DMI, for
+/// The network moves no data: the initiator does, when it has the response, through DMI, for
 /// the first `bursts_issued` bursts.
 class BurstTrain : public tlm::tlm_extension<BurstTrain> {
  public:
@@ -32,10 +32,10 @@ class BurstTrain : public tlm::tlm_extension<BurstTrain> {
   uint32_t burst_bytes = 0;
   uint32_t outstanding = 0;
 
-  /// Set by the network during BEGIN_REQ, which shows the initiator that there is one.
+  /// Set by the network when it takes the train, which shows the initiator that there is one.
   TrainProgress* progress = nullptr;
 
-  // Set by the network before BEGIN_RESP.
+  // Set by the network before the response.
   uint64_t bursts_issued = 0;
   uint64_t failing_address = 0;  ///< of the first burst that was refused
 

@@ -5,15 +5,14 @@
 
 namespace tessera::dma {
 
-using common::BurstTrace;
 using sc_core::sc_time;
 using sc_core::sc_time_stamp;
 
 namespace {
 
-/// Moves a burst between its buffer and the rows of the local block it covers.
+/// Moves a burst between memory and the rows of the local block that it covers.
 void copy_local(const Descriptor3d& descriptor, const LocalView& local, const Burst& burst,
-                uint8_t* buffer, bool to_local) {
+                uint8_t* memory, bool to_local) {
   const uint64_t row = burst.offset / descriptor.x_bytes;
   uint64_t x = burst.offset % descriptor.x_bytes;
   uint64_t y = row % descriptor.y_count;
@@ -23,9 +22,9 @@ void copy_local(const Descriptor3d& descriptor, const LocalView& local, const Bu
     uint8_t* there = local.data + static_cast<int64_t>(z) * local.z_stride +
                      static_cast<int64_t>(y) * local.y_stride + x;
     if (to_local) {
-      std::memcpy(there, buffer + moved, bytes);
+      std::memcpy(there, memory + moved, bytes);
     } else {
-      std::memcpy(buffer + moved, there, bytes);
+      std::memcpy(memory + moved, there, bytes);
     }
     moved += bytes;
     x = 0;
@@ -45,171 +44,70 @@ DmaEngine::DmaEngine(const sc_core::sc_module_name& name, const common::Clock& c
       clock_(clock),
       config_(config),
       mode_(mode),
-      train_transaction_(pool_.acquire(tlm::TLM_IGNORE_COMMAND, 0, nullptr, 0)),
+      transaction_(pool_.acquire(tlm::TLM_IGNORE_COMMAND, 0, nullptr, 0)),
       train_(new BurstTrain) {
-  if (config.burst_bytes > kMaxBurstBytes || config.outstanding == 0) {
-    SC_REPORT_FATAL(this->name(), "bursts are at most 256 bytes, one or more in flight");
-  }
-  if (mode == common::TimingMode::kLooselyTimed) {
-    slots_.resize(2 * std::max<size_t>(config.outstanding, 16));
-  }
+  if (config.outstanding == 0) SC_REPORT_FATAL(this->name(), "one burst or more is in flight");
+  transaction_->set_extension(train_);  // deleted by the payload
   socket.register_nb_transport_bw(this, &DmaEngine::nb_transport_bw);
-  train_transaction_->set_extension(train_);  // deleted by the payload
 }
 
 DmaEngine::~DmaEngine() = default;
 
 TransferResult DmaEngine::transfer(const Descriptor3d& descriptor, Direction direction,
                                    const LocalView& local) {
-  if (job_ != nullptr) SC_REPORT_FATAL(name(), "a transfer began during another");
+  if (transferring_) SC_REPORT_FATAL(name(), "a transfer began during another");
   const sc_time edge = clock_.next_edge(sc_time_stamp());
   if (edge != sc_time_stamp()) wait(edge - sc_time_stamp());
-  Job job{descriptor, direction, local, BurstCutter(descriptor, config_.burst_bytes), {}};
-  job_ = &job;
-  account_ = BusyAccount();
-  account_.start(clock_.now_cycles());
-  if (mode_ == common::TimingMode::kApproximatelyTimed) {
-    run_approximately_timed(job);
-  } else {
-    run_loosely_timed(job);
-  }
-  busy_ = breakdown_at_now();
-  job_ = nullptr;
-  (direction == Direction::kRead ? bytes_read_ : bytes_written_) += job.result.bytes;
-  return job.result;
+  TransferResult result;
+  if (descriptor.bytes() == 0) return result;
+  transferring_ = true;
+  perform(descriptor, direction);
+  transferring_ = false;
+  busy_ = busy_ + train_->progress->breakdown_at_now();
+  bursts_ += train_->bursts_issued;
+  result.status = transaction_->get_response_status();
+  if (!result.ok()) result.failing_address = train_->failing_address;
+  result.bytes = move_data(descriptor, direction, local);
+  (direction == Direction::kRead ? bytes_read_ : bytes_written_) += result.bytes;
+  return result;
 }
 
-Breakdown DmaEngine::breakdown_at_now() const {
-  if (job_ == nullptr) return busy_;
-  if (train_->progress != nullptr) return busy_ + train_->progress->breakdown_at_now();
-  const uint64_t now = clock_.now_cycles();
-  BusyAccount account = account_;
-  for (size_t age = 0; age < in_flight_; ++age) {
-    const BurstStamps stamps = stamps_of(slot(age));
-    account.charge(stamps, now);
-    if (stamps.returned > now) break;
-  }
-  account.charge_other(now);
-  return busy_ + account.sums();
-}
-
-/// The trace of a loosely timed burst in cycles.
-BurstStamps DmaEngine::stamps_of(const Slot& slot) const {
-  const BurstTrace& trace = common::trace_of(*slot.transaction);
-  const auto cycle = [&](const sc_time& stamp) {
-    return BurstTrace::is_set(stamp) ? clock_.floor_cycles(stamp) : BurstStamps::kUnset;
-  };
-  return {cycle(trace.issued), cycle(trace.delivered), cycle(trace.served), cycle(trace.returned)};
-}
-
-DmaEngine::Slot& DmaEngine::add_burst(Job& job) {
-  Slot& added = slot(in_flight_);
-  job.cutter.next(added.burst);
-  const bool is_read = job.direction == Direction::kRead;
-  if (!is_read) copy_local(job.descriptor, job.local, added.burst, added.data.data(), false);
-  added.transaction = pool_.acquire(is_read ? tlm::TLM_READ_COMMAND : tlm::TLM_WRITE_COMMAND,
-                                    added.burst.address, added.data.data(), added.burst.bytes);
-  ++in_flight_;
-  ++bursts_;
-  return added;
-}
-
-void DmaEngine::retire_until(Job& job, const sc_time& when) {
-  while (in_flight_ != 0 && common::trace_of(*slot(0).transaction).returned <= when) {
-    retire_oldest(job);
-  }
-}
-
-void DmaEngine::retire_oldest(Job& job) {
-  Slot& oldest = slot(0);
-  account_.charge(stamps_of(oldest), clock_.now_cycles());
-  if (oldest.transaction->is_response_ok()) {
-    job.result.bytes += oldest.burst.bytes;
-    if (job.direction == Direction::kRead) {
-      copy_local(job.descriptor, job.local, oldest.burst, oldest.data.data(), true);
-    }
-  } else {
-    job.failed = true;
-    if (job.result.ok()) {
-      job.result.status = oldest.transaction->get_response_status();
-      job.result.failing_address = oldest.burst.address;
-    }
-  }
-  oldest.transaction->release();
-  first_ = (first_ + 1) % slots_.size();
-  --in_flight_;
-}
-
-// ---- loosely timed
-
-void DmaEngine::run_loosely_timed(Job& job) {
-  sc_time issue_at = sc_time_stamp();
-  while (!job.all_issued()) {
-    if (in_flight_ == slots_.size()) {
-      const sc_time half = common::trace_of(*slot(slots_.size() / 2).transaction).returned;
-      if (half > sc_time_stamp()) wait(half - sc_time_stamp());
-      retire_until(job, sc_time_stamp());
-      continue;
-    }
-    if (in_flight_ >= config_.outstanding) {
-      const Slot& oldest = slot(in_flight_ - config_.outstanding);
-      issue_at = std::max(issue_at, common::trace_of(*oldest.transaction).returned);
-    }
-    issue_at = std::max(issue_at, clock_.next_edge(sc_time_stamp()));
-    Slot& added = add_burst(job);
-    BurstTrace& trace = common::trace_of(*added.transaction);
-    trace.issued = issue_at;
-    sc_time delay = issue_at - sc_time_stamp();
-    socket->b_transport(*added.transaction, delay);
-    trace.returned = sc_time_stamp() + delay;
-    // Bursts retire in order: none returns before its predecessor.
-    if (in_flight_ > 1) {
-      const BurstTrace& before = common::trace_of(*slot(in_flight_ - 2).transaction);
-      trace.returned = std::max(trace.returned, before.returned);
-    }
-    job.failed = job.failed || !added.transaction->is_response_ok();
-    issue_at += clock_.period();
-  }
-  if (in_flight_ != 0) {
-    const sc_time last = common::trace_of(*slot(in_flight_ - 1).transaction).returned;
-    if (last > sc_time_stamp()) wait(last - sc_time_stamp());
-    retire_until(job, sc_time_stamp());
-  }
-}
-
-// ---- approximately timed
-
-void DmaEngine::run_approximately_timed(Job& job) {
-  if (job.all_issued()) return;
-  const bool is_read = job.direction == Direction::kRead;
-  Transaction& transaction = *train_transaction_;
-  transaction.set_command(is_read ? tlm::TLM_READ_COMMAND : tlm::TLM_WRITE_COMMAND);
-  transaction.set_address(job.descriptor.base_address);
-  transaction.set_data_ptr(job.local.data);
-  const auto bytes = static_cast<unsigned>(job.descriptor.bytes());
-  transaction.set_data_length(bytes);
-  transaction.set_streaming_width(bytes);
-  transaction.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
-  train_->descriptor = job.descriptor;
+/// Sends the train and waits until it is done.
+void DmaEngine::perform(const Descriptor3d& descriptor, Direction direction) {
+  const auto bytes = static_cast<unsigned>(descriptor.bytes());
+  transaction_->set_command(direction == Direction::kRead ? tlm::TLM_READ_COMMAND
+                                                          : tlm::TLM_WRITE_COMMAND);
+  transaction_->set_address(descriptor.base_address);
+  transaction_->set_data_length(bytes);
+  transaction_->set_streaming_width(bytes);
+  transaction_->set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+  train_->descriptor = descriptor;
   train_->burst_bytes = config_.burst_bytes;
   train_->outstanding = config_.outstanding;
-  tlm::tlm_phase phase = tlm::BEGIN_REQ;
+  train_->progress = nullptr;
   sc_time delay = sc_core::SC_ZERO_TIME;
-  socket->nb_transport_fw(transaction, phase, delay);
+  if (mode_ == common::TimingMode::kLooselyTimed) {
+    socket->b_transport(*transaction_, delay);
+    if (delay != sc_core::SC_ZERO_TIME) wait(delay);
+  } else {
+    tlm::tlm_phase phase = tlm::BEGIN_REQ;
+    socket->nb_transport_fw(*transaction_, phase, delay);
+    if (train_->progress != nullptr) wait(done_);
+  }
   if (train_->progress == nullptr) {
     SC_REPORT_FATAL(name(), "what it is bound to carries no trains of bursts");
   }
-  wait(train_done_);
-  bursts_ += train_->bursts_issued;
-  job.result.status = transaction.get_response_status();
-  if (!job.result.ok()) job.result.failing_address = train_->failing_address;
-  move_data(job, train_->bursts_issued);
 }
 
 tlm::tlm_sync_enum DmaEngine::nb_transport_bw(Transaction&, tlm::tlm_phase& phase, sc_time& delay) {
   if (phase != tlm::BEGIN_RESP) return tlm::TLM_ACCEPTED;
-  train_done_.notify(delay);
+  done_.notify(delay);
   return tlm::TLM_COMPLETED;
+}
+
+Breakdown DmaEngine::breakdown_at_now() const {
+  return transferring_ && train_->progress != nullptr ? busy_ + train_->progress->breakdown_at_now()
+                                                      : busy_;
 }
 
 /// The memory around an address; a range of nothing if there is none.
@@ -225,12 +123,15 @@ tlm::tlm_dmi DmaEngine::memory_at(uint64_t address) {
   return dmi;
 }
 
-/// Moves the first `bursts` bursts; those that no memory holds were refused.
-void DmaEngine::move_data(Job& job, uint64_t bursts) {
-  const bool is_read = job.direction == Direction::kRead;
-  tlm::tlm_dmi memory = memory_at(job.descriptor.base_address);
+/// Moves the bursts that were issued, but for those that no memory holds, which were refused.
+/// Returns their bytes.
+uint64_t DmaEngine::move_data(const Descriptor3d& descriptor, Direction direction,
+                              const LocalView& local) {
+  tlm::tlm_dmi memory = memory_at(descriptor.base_address);
+  BurstCutter cutter(descriptor, config_.burst_bytes);
   Burst burst;
-  for (uint64_t n = 0; n < bursts && job.cutter.next(burst); ++n) {
+  uint64_t bytes = 0;
+  for (uint64_t n = 0; n < train_->bursts_issued && cutter.next(burst); ++n) {
     const uint64_t last = burst.address + (burst.bytes - 1);
     const auto holds = [&] {
       return burst.address >= memory.get_start_address() && last <= memory.get_end_address();
@@ -238,9 +139,10 @@ void DmaEngine::move_data(Job& job, uint64_t bursts) {
     if (!holds()) memory = memory_at(burst.address);
     if (!holds()) continue;
     uint8_t* there = memory.get_dmi_ptr() + (burst.address - memory.get_start_address());
-    copy_local(job.descriptor, job.local, burst, there, is_read);
-    job.result.bytes += burst.bytes;
+    copy_local(descriptor, local, burst, there, direction == Direction::kRead);
+    bytes += burst.bytes;
   }
+  return bytes;
 }
 
 std::vector<common::Statistic> DmaEngine::statistics() const {

@@ -2,9 +2,7 @@
 
 #include <tlm_utils/simple_initiator_socket.h>
 
-#include <array>
 #include <cstdint>
-#include <deque>
 #include <systemc>
 #include <tlm>
 #include <vector>
@@ -16,7 +14,6 @@
 #include "common/transaction_pool.hpp"
 #include "dma/burst_cutter.hpp"
 #include "dma/burst_train.hpp"
-#include "dma/busy_account.hpp"
 
 namespace tessera::dma {
 
@@ -43,11 +40,10 @@ struct TransferResult {
 
 /// Moves 3-D blocks between memory and a local buffer, several bursts in flight.
 ///
-/// Approximately timed, a transfer is one four-phase transaction with a BurstTrain, whose bursts
-/// the network times: a new one is issued as soon as the request channel is free and fewer than
-/// `outstanding` are in flight; bursts retire in order. The data move when the transfer ends,
-/// through DMI. Loosely timed, bursts are blocking transactions issued at the same times, at most
-/// 2 * max(outstanding, 16) of them ahead of simulated time.
+/// A transfer is one transaction with a BurstTrain, whose bursts the network times: a new one is
+/// issued as soon as the request channel is free and fewer than `outstanding` are in flight; bursts
+/// retire in order. Approximately timed it has four phases, loosely timed it is a blocking call
+/// that waits; both take the same cycles. The data move when the transfer ends, through DMI.
 class DmaEngine : public sc_core::sc_module {
  public:
   DmaEngine(const sc_core::sc_module_name& name, const common::Clock& clock,
@@ -71,53 +67,21 @@ class DmaEngine : public sc_core::sc_module {
 
  private:
   using Transaction = tlm::tlm_generic_payload;
-  static constexpr uint32_t kMaxBurstBytes = 256;
-
-  /// A loosely timed burst from its issue until it retires.
-  struct Slot {
-    Burst burst;
-    Transaction* transaction = nullptr;
-    std::array<uint8_t, kMaxBurstBytes> data;
-  };
-  /// The transfer in progress.
-  struct Job {
-    Descriptor3d descriptor;
-    Direction direction;
-    LocalView local;
-    BurstCutter cutter;
-    TransferResult result;
-    bool failed = false;  ///< issue no more
-
-    bool all_issued() const { return failed || cutter.done(); }
-  };
-  void run_approximately_timed(Job& job);
-  void run_loosely_timed(Job& job);
-
+  void perform(const Descriptor3d& descriptor, Direction direction);
   tlm::tlm_sync_enum nb_transport_bw(Transaction& transaction, tlm::tlm_phase& phase,
                                      sc_core::sc_time& delay);
-  BurstStamps stamps_of(const Slot& slot) const;
   tlm::tlm_dmi memory_at(uint64_t address);
-  void move_data(Job& job, uint64_t bursts);
-
-  Slot& slot(size_t age) { return slots_[(first_ + age) % slots_.size()]; }
-  const Slot& slot(size_t age) const { return slots_[(first_ + age) % slots_.size()]; }
-  Slot& add_burst(Job& job);
-  void retire_until(Job& job, const sc_core::sc_time& when);
-  void retire_oldest(Job& job);
+  uint64_t move_data(const Descriptor3d& descriptor, Direction direction, const LocalView& local);
 
   common::Clock clock_;
   chip::Dma config_;
   common::TimingMode mode_;
   common::TransactionPool pool_;
-  std::vector<Slot> slots_;  ///< loosely timed: a ring; `first_` is the oldest burst
-  size_t first_ = 0;
-  size_t in_flight_ = 0;
-  Job* job_ = nullptr;
-  Transaction* train_transaction_;
-  BurstTrain* train_;  ///< its extension
-  sc_core::sc_event train_done_;
-  Breakdown busy_;       ///< of the transfers that have ended
-  BusyAccount account_;  ///< of the transfer in progress, if loosely timed
+  Transaction* transaction_;  ///< of all transfers, one after the other
+  BurstTrain* train_;         ///< its extension
+  sc_core::sc_event done_;
+  bool transferring_ = false;
+  Breakdown busy_;  ///< of the transfers that have ended
   uint64_t bytes_read_ = 0;
   uint64_t bytes_written_ = 0;
   uint64_t bursts_ = 0;

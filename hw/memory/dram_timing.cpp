@@ -40,11 +40,8 @@ uint64_t DramTiming::schedule(uint64_t arrival_ps, uint64_t address, uint64_t by
   const uint64_t last = address + (bytes - 1);
   uint64_t done_ps = arrival_ps;
   for (uint64_t at = address - address % column_bytes_; at <= last; at += column_bytes_) {
-    const uint64_t stripe = at / kChannelInterleaveBytes;
-    Channel& channel = channels_[stripe % channels_.size()];
-    const uint64_t channel_address =
-        stripe / channels_.size() * kChannelInterleaveBytes + at % kChannelInterleaveBytes;
-    done_ps = std::max(done_ps, access_column(channel, arrival_ps, channel_address, is_write));
+    Channel& channel = channels_[channel_of(at)];
+    done_ps = std::max(done_ps, access_column(channel, arrival_ps, channel_address(at), is_write));
   }
   return done_ps;
 }
@@ -69,18 +66,26 @@ void DramTiming::open_row(Bank& bank, uint64_t row, uint64_t arrival_ps) {
   bank.row = row;
 }
 
+/// When the column command to a place can go out.
+uint64_t DramTiming::column_ps(const Channel& channel, const Place& place,
+                               uint64_t arrival_ps) const {
+  const uint64_t bus_ready_ps = channel.bus_free_ps > cas_ps_ ? channel.bus_free_ps - cas_ps_ : 0;
+  return std::max(row_ready_ps(channel.banks[place.bank], place.row, arrival_ps), bus_ready_ps);
+}
+
+uint64_t DramTiming::data_ps(uint32_t channel, const Place& place, uint64_t now_ps) const {
+  return column_ps(channels_[channel], place, now_ps) + cas_ps_;
+}
+
 uint64_t DramTiming::access_column(Channel& channel, uint64_t arrival_ps, uint64_t channel_address,
                                    bool is_write) {
-  const uint64_t row_number = channel_address / row_bytes_;
-  Bank& bank = channel.banks[row_number % banks_];
-  const uint64_t row = row_number / banks_;
-  const auto column_ps = [&] {
-    const uint64_t bus_ready_ps = channel.bus_free_ps > cas_ps_ ? channel.bus_free_ps - cas_ps_ : 0;
-    return std::max(row_ready_ps(bank, row, arrival_ps), bus_ready_ps);
-  };
-  while (column_ps() >= channel.next_refresh_ps) refresh(channel, arrival_ps);
-  const uint64_t command_ps = column_ps();
-  open_row(bank, row, arrival_ps);
+  const Place place = place_in_channel(channel_address);
+  Bank& bank = channel.banks[place.bank];
+  while (column_ps(channel, place, arrival_ps) >= channel.next_refresh_ps) {
+    refresh(channel, arrival_ps);
+  }
+  const uint64_t command_ps = column_ps(channel, place, arrival_ps);
+  open_row(bank, place.row, arrival_ps);
   channel.bus_free_ps = command_ps + cas_ps_ + burst_ps_;
   const uint64_t closable_ps = is_write ? channel.bus_free_ps + wr_ps_ : command_ps + burst_ps_;
   bank.precharge_ready_ps = std::max(bank.precharge_ready_ps, closable_ps);

@@ -26,7 +26,8 @@ struct DramStatistics {
   uint64_t refreshes = 0;  ///< all-bank refreshes, counted when an access finds them due
 };
 
-/// Command timing of DRAM channels, first come first served, rows left open.
+/// Command timing of DRAM channels, in the order of the calls (which DramScheduler chooses), rows
+/// left open.
 ///
 /// Within a channel, addresses run through a row, then the same row of the next bank, then the next
 /// row. A transaction is cut into column accesses of bus_bytes * burst_length bytes. Of each, with
@@ -53,6 +54,26 @@ class DramTiming {
   /// Of one column access that hits an open row on an idle channel.
   uint64_t row_hit_ps() const { return cas_ps_ + burst_ps_; }
 
+  /// Of one that has to close another row, without the data.
+  uint64_t row_conflict_ps() const { return rp_ps_ + rcd_ps_ + cas_ps_; }
+
+  uint32_t channels() const { return static_cast<uint32_t>(channels_.size()); }
+  /// The channel of an address.
+  uint32_t channel_of(uint64_t address) const {
+    return static_cast<uint32_t>(address / kChannelInterleaveBytes % channels_.size());
+  }
+  /// When the data of all accesses so far have passed the channel's bus.
+  uint64_t bus_free_ps(uint32_t channel) const { return channels_[channel].bus_free_ps; }
+  /// Where an address lies in its channel.
+  struct Place {
+    uint64_t bank = 0;
+    uint64_t row = 0;
+  };
+  Place place_of(uint64_t address) const { return place_in_channel(channel_address(address)); }
+  /// When the first data of an access would pass the bus if it were scheduled at `now_ps`,
+  /// refreshes aside.
+  uint64_t data_ps(uint32_t channel, const Place& place, uint64_t now_ps) const;
+
   const DramStatistics& statistics() const { return statistics_; }
 
  private:
@@ -69,6 +90,15 @@ class DramTiming {
     uint64_t next_refresh_ps = 0;
   };
 
+  uint64_t channel_address(uint64_t address) const {
+    return address / kChannelInterleaveBytes / channels_.size() * kChannelInterleaveBytes +
+           address % kChannelInterleaveBytes;
+  }
+  Place place_in_channel(uint64_t channel_address) const {
+    const uint64_t row_number = channel_address / row_bytes_;
+    return {row_number % banks_, row_number / banks_};
+  }
+  uint64_t column_ps(const Channel& channel, const Place& place, uint64_t arrival_ps) const;
   uint64_t access_column(Channel& channel, uint64_t arrival_ps, uint64_t channel_address,
                          bool is_write);
   uint64_t row_ready_ps(const Bank& bank, uint64_t row, uint64_t arrival_ps) const;

@@ -30,7 +30,7 @@ Fabric::Fabric(const Layout& layout, const chip::Noc& config, uint64_t period_ps
     : width_bytes_(config.width_bytes),
       latency_cycles_(config.latency_cycles),
       period_ps_(period_ps),
-      memories_(layout.targets.size(), nullptr),
+      memories_(layout.targets.size()),
       agenda_(agenda_size(layout)),
       first_response_link_(static_cast<uint32_t>(port_nodes(layout).size())),
       first_request_link_(first_response_link_ +
@@ -57,7 +57,13 @@ Fabric::Fabric(const Layout& layout, const chip::Noc& config, uint64_t period_ps
 }
 
 void Fabric::attach_memory(unsigned target, memory::DramTiming& timing) {
-  memories_[target] = &timing;
+  Memory& memory = memories_[target];
+  memory.timing = &timing;
+  memory.first_event = agenda_.add(timing.channels());
+  for (uint32_t channel = 0; channel < timing.channels(); ++channel) {
+    memory.channels.emplace_back(timing, channel, period_ps_);
+    memory_of_event_.push_back(target);
+  }
   for (uint32_t port = first_port_[target]; port < first_port_[target + 1]; ++port) {
     requests_.set_credits(port, memory::kControllerDepth);
   }
@@ -69,10 +75,13 @@ Fabric::Place Fabric::place_of(uint64_t address, uint32_t bytes, bool memories_o
     return {first_port_.back(), address};
   }
   const uint64_t inside = address - range->base + range->offset;
-  const uint32_t first = first_port_[range->output];
-  const uint64_t stripe = inside / memory::kChannelInterleaveBytes;
-  const uint32_t ports = first_port_[range->output + 1] - first;
-  return {first + static_cast<uint32_t>(stripe % ports), inside};
+  return {port_in(range->output, inside), inside};
+}
+
+uint32_t Fabric::port_in(uint32_t target, uint64_t address) const {
+  const uint64_t stripe = address / memory::kChannelInterleaveBytes;
+  const uint32_t ports = first_port_[target + 1] - first_port_[target];
+  return first_port_[target] + static_cast<uint32_t>(stripe % ports);
 }
 
 // ---- requests
@@ -104,14 +113,16 @@ void Fabric::issue_next(uint32_t initiator) {
   dma::Burst burst;
   port.cutter->next(burst);
   port.next = Slot();
+  const Place place = place_of(burst.address, burst.bytes, true);
   port.next.address = burst.address;
+  port.next.memory_address = place.address;
   port.next.bytes = burst.bytes;
   port.next.stamps.issued = cycle;
   port.waiting = true;
 
   Packet packet;
   packet.source = initiator;
-  packet.destination = place_of(burst.address, burst.bytes, true).port;
+  packet.destination = place.port;
   packet.bytes = port.is_write ? burst.bytes : 0;
   packet.beats = beats(packet.bytes);
   packet.takes_credit = packet.destination != first_port_.back();
@@ -172,54 +183,90 @@ void Fabric::burst_left(const Plane::Grant& grant) {
   issue_next(grant.packet.source);
 }
 
-/// Serves what goes to memories and nobody.
 void Fabric::request_arrives(const Plane::Grant& grant) {
   const Packet& request = grant.packet;
   const uint64_t arrival = grant.arrival_cycle;
   const bool nobody = request.destination == first_port_.back();
+  if (request.of_train) {
+    Slot& slot = slot_of(request.source, request.tag);
+    slot.failed = nobody;
+    slot.stamps.delivered = arrival;
+  } else {
+    const auto id = static_cast<uint32_t>(request.tag);
+    stop_moving(id);
+    note(Notice::Kind::kRequestDelivered, arrival, id);
+    if (!nobody && !is_memory(target_of_[request.destination])) return;
+    moving_.push_back(id);
+  }
+  const bool refused = !request.of_train && singles_[request.tag].request.refused;
+  if (nobody || refused) {
+    respond_to(request, arrival, false);
+  } else {
+    enter_memory(request, arrival);
+  }
+}
+
+void Fabric::enter_memory(const Packet& request, uint64_t arrival_cycle) {
+  memory::DramScheduler::Access access;
+  access.arrival_cycle = arrival_cycle;
+  access.tag = request.tag;
+  access.owner = request.source;
+  if (request.of_train) {
+    const Slot& slot = slot_of(request.source, request.tag);
+    access.address = slot.memory_address;
+    access.bytes = slot.bytes;
+    access.is_write = ports_[request.source].is_write;
+  } else {
+    const Single& single = singles_[request.tag];
+    access.owner |= kSingle;
+    access.address = single.address;
+    access.bytes = single.request.bytes;
+    access.is_write = single.request.is_write;
+  }
+  Memory& memory = memories_[target_of_[request.destination]];
+  const uint32_t channel = memory.timing->channel_of(access.address);
+  memory.channels[channel].push(access);
+  agenda_.schedule(memory.first_event + channel, memory.channels[channel].choice_cycle());
+  if (!request.of_train) singles_[request.tag].waits_for = memory.first_event + channel;
+}
+
+/// Lets a channel of a memory make its next choice.
+void Fabric::serve(uint32_t event, uint64_t cycle) {
+  const uint32_t target = memory_of_event_[event - memories_begin()];
+  Memory& memory = memories_[target];
+  memory::DramScheduler& channel = memory.channels[event - memory.first_event];
+  const memory::DramScheduler::Served served = channel.serve(cycle);
+  if (!channel.empty()) agenda_.schedule(event, channel.choice_cycle());
+  Packet request;
+  request.of_train = (served.access.owner & kSingle) == 0;
+  request.source = served.access.owner & ~kSingle;
+  request.destination =
+      request.of_train ? port_in(target, served.access.address) : singles_[served.access.tag].port;
+  request.tag = served.access.tag;
+  respond_to(request, served.done_cycle, true);
+}
+
+/// The answer to a request of a memory or nobody.
+void Fabric::respond_to(const Packet& request, uint64_t served_cycle, bool has_served) {
   Packet response;
   response.source = request.destination;
   response.destination = request.source;
   response.of_train = request.of_train;
   response.takes_credit = !request.of_train;
   response.tag = request.tag;
-  uint64_t served = arrival;
   if (request.of_train) {
     Port& port = ports_[request.source];
-    Slot& slot = port.slots[request.tag % port.slots.size()];
-    slot.failed = nobody;
-    if (!nobody) {
-      const Place place = place_of(slot.address, slot.bytes, true);
-      served = serve(place.port, arrival, place.address, slot.bytes, port.is_write);
-    }
-    slot.stamps.delivered = arrival;
-    slot.stamps.served = served;
-    port.last_served_cycle = std::max(port.last_served_cycle, served);
-    response.bytes = nobody || port.is_write ? 0 : slot.bytes;
+    Slot& slot = slot_of(request.source, request.tag);
+    slot.stamps.served = served_cycle;
+    port.last_served_cycle = std::max(port.last_served_cycle, served_cycle);
+    response.bytes = has_served && !port.is_write ? slot.bytes : 0;
   } else {
-    const auto id = static_cast<uint32_t>(request.tag);
-    Single& single = singles_[id];
-    const Request& asked = single.request;
-    stop_moving(id);
-    note(Notice::Kind::kRequestDelivered, arrival, id);
-    if (!nobody && !is_memory(target_of_[request.destination])) return;
-    const bool serves = !nobody && !asked.refused;
-    if (serves) {
-      served = serve(request.destination, arrival, single.address, asked.bytes, asked.is_write);
-    }
-    single.served_cycle = served;
-    single.waits_for = request.destination;
-    moving_.push_back(id);
-    response.bytes = serves && !asked.is_write ? asked.bytes : 0;
+    Single& single = singles_[request.tag];
+    single.served_cycle = served_cycle;
+    single.waits_for = response.source;
+    response.bytes = has_served && !single.request.is_write ? single.request.bytes : 0;
   }
-  queue_response(response, served);
-}
-
-uint64_t Fabric::serve(uint32_t port, uint64_t cycle, uint64_t address, uint32_t bytes,
-                       bool is_write) {
-  const uint64_t done_ps =
-      memories_[target_of_[port]]->schedule(cycle * period_ps_, address, bytes, is_write);
-  return (done_ps + period_ps_ - 1) / period_ps_;
+  queue_response(response, served_cycle);
 }
 
 void Fabric::accept(uint32_t id, uint64_t cycle) {
@@ -329,6 +376,8 @@ void Fabric::perform_next_event() {
   } else if (number < first_request_link_) {
     const auto grant = responses_.arbitrate(number - first_response_link_, cycle);
     if (grant) response_granted(*grant);
+  } else if (number >= memories_begin()) {
+    serve(number, cycle);
   } else {
     const auto grant = requests_.arbitrate(number - first_request_link_, cycle);
     if (grant) request_granted(*grant);
@@ -381,55 +430,6 @@ uint64_t Fabric::quiet_until(uint64_t cycle) {
     if (next != kNever) quiet = std::min(quiet, next + 1);
   }
   return quiet;
-}
-
-// ---- looking
-
-dma::Breakdown Fabric::breakdown(uint32_t initiator, uint64_t cycle) const {
-  const Port& port = ports_[initiator];
-  dma::BusyAccount account = port.account;
-  for (uint64_t n = port.charged; n < port.sent; ++n) {
-    const dma::BurstStamps& stamps = port.slots[n % port.slots.size()].stamps;
-    account.charge(stamps, cycle);
-    if (stamps.returned > cycle) break;
-  }
-  if (port.waiting) account.charge(port.next.stamps, cycle);
-  account.charge_other(cycle);
-  return account.sums();
-}
-
-namespace {
-
-/// Transactions are those of the first: each has one of the second.
-PortStatistics sum(const PortStatistics& requests, const PortStatistics& responses) {
-  return {requests.transactions, requests.bytes + responses.bytes,
-          requests.contention_cycles + responses.contention_cycles};
-}
-
-}  // namespace
-
-PortStatistics Fabric::initiator_statistics(unsigned initiator) const {
-  return sum(requests_.source(initiator), responses_.destination(initiator));
-}
-
-PortStatistics Fabric::target_statistics(unsigned target) const {
-  PortStatistics all;
-  for (uint32_t port = first_port_[target]; port < first_port_[target + 1]; ++port) {
-    const PortStatistics s = sum(requests_.destination(port), responses_.source(port));
-    all.transactions += s.transactions;
-    all.bytes += s.bytes;
-    all.contention_cycles += s.contention_cycles;
-  }
-  return all;
-}
-
-uint64_t Fabric::one_way_cycles(unsigned initiator, unsigned target) const {
-  const uint64_t ports = first_port_[target + 1] - first_port_[target];
-  uint64_t cycles = 0;
-  for (uint32_t port = first_port_[target]; port < first_port_[target + 1]; ++port) {
-    cycles += requests_.one_way_cycles(initiator, port);
-  }
-  return (cycles + ports - 1) / ports;
 }
 
 }  // namespace tessera::noc

@@ -11,6 +11,7 @@
 #include "chip/chip.hpp"
 #include "dma/burst_cutter.hpp"
 #include "dma/busy_account.hpp"
+#include "memory/dram_scheduler.hpp"
 #include "memory/dram_timing.hpp"
 #include "noc/address_map.hpp"
 #include "noc/layout.hpp"
@@ -26,12 +27,12 @@ namespace tessera::noc {
 /// when the one before has left the initiator and fewer than `outstanding` are in flight; bursts
 /// retire in order; the train is done when the last has.
 ///
-/// A memory serves a request with memory::DramTiming from its arrival on. The response leaves at
-/// the first clock edge at or after its last data, in the order of these edges, then of arrival,
-/// one at a time. A memory port takes `memory::kControllerDepth` requests whose responses have not
-/// left; other targets and initiators take latency + 2 packets that they have not accepted, but for
-/// the responses to trains, which are always accepted. Addresses of nobody have a port of their
-/// own, beside the first target, that answers at once.
+/// The channels of a memory serve requests as memory::DramScheduler says. A response leaves at the
+/// first clock edge at or after its last data, in the order of these edges, one at a time. A memory
+/// port takes memory::kControllerDepth requests whose responses have not left; other targets and
+/// initiators take latency + 2 packets that they have not accepted, but for the responses to
+/// trains, which are always accepted. Addresses of nobody have a port of their own, beside the
+/// first target, that answers at once.
 ///
 /// What happens at cycle t may depend on everything that is passed in for t or before, and on
 /// nothing later: the caller passes in all of t before it performs t.
@@ -81,7 +82,7 @@ class Fabric {
   uint32_t port_of(uint64_t address, uint32_t bytes) const {
     return place_of(address, bytes, false).port;
   }
-  bool is_memory(unsigned target) const { return memories_[target] != nullptr; }
+  bool is_memory(unsigned target) const { return memories_[target].timing != nullptr; }
 
   // ---- passing in; `cycle` is no earlier than what was performed
 
@@ -126,17 +127,18 @@ class Fabric {
   const Plane& responses() const { return responses_; }
   PortStatistics initiator_statistics(unsigned initiator) const;
   PortStatistics target_statistics(unsigned target) const;
-  /// Of the single request, from kRequestDelivered on: when the memory is done with it.
+  /// Of the single request: when the memory is done with it; kNever while that is not known.
   uint64_t served_cycle(uint32_t id) const { return singles_[id].served_cycle; }
   /// Of a packet without data that waits nowhere, from an initiator to a target, the mean over the
   /// target's ports, rounded up.
   uint64_t one_way_cycles(unsigned initiator, unsigned target) const;
-  const memory::DramTiming& memory(unsigned target) const { return *memories_[target]; }
+  const memory::DramTiming& memory(unsigned target) const { return *memories_[target].timing; }
 
  private:
   /// A burst of a train, at its number modulo `outstanding`.
   struct Slot {
     uint64_t address = 0;
+    uint64_t memory_address = 0;  ///< relative to the memory
     uint32_t bytes = 0;
     bool failed = false;
     dma::BurstStamps stamps;  ///< `returned` as it retires, once all before have returned
@@ -180,6 +182,13 @@ class Fabric {
     uint64_t served_cycle = kNever;
   };
 
+  static constexpr uint32_t kSingle = 0x8000'0000;  ///< in the owner of an access
+  struct Memory {
+    memory::DramTiming* timing = nullptr;  ///< null: no memory
+    std::vector<memory::DramScheduler> channels;
+    uint32_t first_event = 0;  ///< of the channels, on the agenda
+  };
+
   uint32_t beats(uint64_t bytes) const {
     return static_cast<uint32_t>((bytes + width_bytes_ - 1) / width_bytes_);
   }
@@ -189,11 +198,20 @@ class Fabric {
     uint64_t address = 0;
   };
   Place place_of(uint64_t address, uint32_t bytes, bool memories_only) const;
+  uint32_t port_in(uint32_t target, uint64_t address) const;
+  Slot& slot_of(uint32_t initiator, uint64_t burst) {
+    return ports_[initiator].slots[burst % ports_[initiator].slots.size()];
+  }
+  uint32_t memories_begin() const {
+    return first_request_link_ + static_cast<uint32_t>(requests_.links());
+  }
   void issue_next(uint32_t initiator);
   void request_granted(const Plane::Grant& grant);
   void burst_left(const Plane::Grant& grant);
   void request_arrives(const Plane::Grant& grant);
-  uint64_t serve(uint32_t port, uint64_t cycle, uint64_t address, uint32_t bytes, bool is_write);
+  void enter_memory(const Packet& request, uint64_t arrival_cycle);
+  void serve(uint32_t event, uint64_t cycle);
+  void respond_to(const Packet& request, uint64_t served_cycle, bool has_served);
   void queue_response(const Packet& packet, uint64_t ready_cycle);
   void emit(uint32_t port, uint64_t cycle);
   void response_granted(const Plane::Grant& grant);
@@ -206,14 +224,15 @@ class Fabric {
   uint32_t latency_cycles_;
   uint64_t period_ps_;
   AddressMap map_;
-  std::vector<uint32_t> first_port_;           ///< of each target; one more: of nobody
-  std::vector<uint32_t> target_of_;            ///< of each port
-  std::vector<memory::DramTiming*> memories_;  ///< of each target; null: no memory
+  std::vector<uint32_t> first_port_;  ///< of each target; one more: of nobody
+  std::vector<uint32_t> target_of_;   ///< of each port
+  std::vector<Memory> memories_;      ///< of each target
   Agenda agenda_;  ///< response sources, then links of responses, then links of requests
   uint32_t first_response_link_;
   uint32_t first_request_link_;
   Plane requests_;
   Plane responses_;
+  std::vector<uint32_t> memory_of_event_;  ///< the target, by channel of a memory
   std::vector<Port> ports_;
   std::vector<ResponseSource> sources_;
   std::vector<Single> singles_;   ///< by id

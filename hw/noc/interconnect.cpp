@@ -24,7 +24,6 @@ Interconnect::Interconnect(const sc_core::sc_module_name& name, const Layout& la
       requesting_(layout.initiators.size(), false),
       target_doors_(layout.targets.size()),
       initiator_doors_(layout.initiators.size()),
-      trains_(layout.initiators.size()),
       blocking_initiator_(layout.initiators.size()),
       blocking_target_(layout.targets.size()) {
   for (unsigned i = 0; i < from_initiator.size(); ++i) {
@@ -33,8 +32,9 @@ Interconnect::Interconnect(const sc_core::sc_module_name& name, const Layout& la
     from_initiator[i].register_b_transport(this, &Interconnect::b_transport, id);
     from_initiator[i].register_get_direct_mem_ptr(this, &Interconnect::get_direct_mem_ptr, id);
     from_initiator[i].register_transport_dbg(this, &Interconnect::transport_dbg, id);
-    trains_[i].network = this;
-    trains_[i].initiator = i;
+    trains_.push_back(std::make_unique<Train>());
+    trains_[i]->network = this;
+    trains_[i]->initiator = i;
   }
   for (unsigned j = 0; j < to_target.size(); ++j) {
     const int id = static_cast<int>(j);
@@ -107,13 +107,18 @@ void Interconnect::act(const Fabric::Notice& notice) {
       end_response(routes_[notice.id]);
       break;
     case Kind::kResponseDelivered: {
+      const uint64_t served = fabric_.served_cycle(notice.id);
+      if (served != kNever) {
+        common::stamp_once(*routes_[notice.id].transaction, &BurstTrace::served,
+                           clock_.cycles(served));
+      }
       Door& door = initiator_doors_[routes_[notice.id].initiator];
       door.arrived.push_back(notice.id);
       next_response(door);
       break;
     }
     case Kind::kTrainDone:
-      end_train(trains_[notice.id]);
+      end_train(*trains_[notice.id]);
       break;
   }
 }
@@ -125,7 +130,7 @@ tlm::tlm_sync_enum Interconnect::nb_transport_fw(int port, Transaction& transact
   const auto initiator = static_cast<unsigned>(port);
   const sc_time when = sc_time_stamp() + delay;
   if (phase == tlm::BEGIN_REQ) {
-    if (requesting_[initiator] || trains_[initiator].transaction != nullptr) {
+    if (requesting_[initiator] || trains_[initiator]->transaction != nullptr) {
       SC_REPORT_FATAL(name(), "an initiator sent BEGIN_REQ before END_REQ of its last request");
     }
     transaction.acquire();
@@ -138,8 +143,8 @@ tlm::tlm_sync_enum Interconnect::nb_transport_fw(int port, Transaction& transact
     return tlm::TLM_ACCEPTED;
   }
   if (phase != tlm::END_RESP) SC_REPORT_FATAL(name(), "an initiator sent an illegal phase");
-  if (trains_[initiator].transaction == &transaction) {
-    trains_[initiator].transaction = nullptr;
+  if (trains_[initiator]->transaction == &transaction) {
+    trains_[initiator]->transaction = nullptr;
     transaction.release();
   } else {
     finish(transaction, when);
@@ -205,7 +210,6 @@ void Interconnect::deliver_request(uint32_t id) {
   } else {
     memories_[route.target]->access(transaction);
   }
-  common::stamp_once(transaction, &BurstTrace::served, clock_.cycles(fabric_.served_cycle(id)));
   route.accepted = route.completed = true;
 }
 
@@ -322,8 +326,8 @@ Interconnect::Route& Interconnect::route_of(const Transaction& transaction) {
 
 void Interconnect::begin_train(unsigned initiator, Transaction& transaction, dma::BurstTrain& train,
                                const sc_time& when) {
-  trains_[initiator].transaction = &transaction;
-  train.progress = &trains_[initiator];
+  trains_[initiator]->transaction = &transaction;
+  train.progress = trains_[initiator].get();
   fabric_.start(initiator,
                 {train.descriptor, train.burst_bytes, train.outstanding, transaction.is_write()},
                 cycle_at(when));
@@ -342,6 +346,10 @@ void Interconnect::end_train(Train& train) {
   result.failing_address = failing_address.value_or(0);
   transaction.set_response_status(failing_address ? tlm::TLM_ADDRESS_ERROR_RESPONSE
                                                   : tlm::TLM_OK_RESPONSE);
+  if (train.blocks) {
+    train.done.notify(sc_core::SC_ZERO_TIME);
+    return;
+  }
   tlm::tlm_phase phase = tlm::BEGIN_RESP;
   sc_time delay = sc_core::SC_ZERO_TIME;
   const tlm::tlm_sync_enum answer =
@@ -353,51 +361,21 @@ void Interconnect::end_train(Train& train) {
   transaction.release();
 }
 
-// ---- statistics
-
-namespace {
-
-PortStatistics sum(const PortStatistics& a, const PortStatistics& b) {
-  return {a.transactions + b.transactions, a.bytes + b.bytes,
-          a.contention_cycles + b.contention_cycles};
-}
-
-}  // namespace
-
-PortStatistics Interconnect::initiator_statistics(unsigned initiator) const {
-  return sum(fabric_.initiator_statistics(initiator), blocking_initiator_[initiator]);
-}
-
-PortStatistics Interconnect::target_statistics(unsigned target) const {
-  return sum(fabric_.target_statistics(target), blocking_target_[target]);
-}
-
-std::vector<common::Statistic> Interconnect::statistics() const {
-  PortStatistics all;
-  for (unsigned i = 0; i < from_initiator.size(); ++i) all = sum(all, initiator_statistics(i));
-  return {{"transactions", all.transactions, "", "requests taken from initiators"},
-          {"bytes", all.bytes, "bytes", "data moved, both ways"},
-          {"contention", all.contention_cycles, "cycles",
-           "that requests and responses waited for a link"}};
-}
-
-std::vector<Interconnect::LinkReport> Interconnect::links() const {
-  std::vector<LinkReport> reports;
-  for (const bool requests : {true, false}) {
-    const Plane& plane = requests ? fabric_.requests() : fabric_.responses();
-    const Bookings& bookings = requests ? request_bookings_ : response_bookings_;
-    for (uint32_t number = 0; number < plane.links(); ++number) {
-      LinkStatistics s = plane.link(number);
-      const LinkStatistics& blocking = bookings.links[number].statistics;
-      s.packets += blocking.packets;
-      s.flits += blocking.flits;
-      s.stall_cycles += blocking.stall_cycles;
-      const std::string name = plane.link_name(number);
-      if (s.packets == 0 || name.empty()) continue;
-      reports.push_back({name + (requests ? " requests" : " responses"), s});
-    }
+/// A train in blocking transport.
+void Interconnect::carry(unsigned initiator, Transaction& transaction, dma::BurstTrain& train,
+                         sc_time& delay) {
+  if (delay != sc_core::SC_ZERO_TIME) wait(delay);
+  delay = sc_core::SC_ZERO_TIME;
+  Train& carried = *trains_[initiator];
+  if (carried.transaction != nullptr) {
+    SC_REPORT_FATAL(name(), "an initiator sent a train before its last was done");
   }
-  return reports;
+  carried.blocks = true;
+  begin_train(initiator, transaction, train, sc_time_stamp());
+  wake_in_time();
+  wait(carried.done);
+  carried.blocks = false;
+  carried.transaction = nullptr;
 }
 
 }  // namespace tessera::noc

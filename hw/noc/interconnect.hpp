@@ -38,7 +38,9 @@ namespace tessera::noc {
 /// Non-blocking transport is the four-phase base protocol, single requests or dma::BurstTrain;
 /// targets may answer early in every legal way. Blocking transport annotates the same latency and
 /// occupancy; contention is what the last booking of a link leaves, so it is exact for requests in
-/// the order of their time and approximate for initiators that run ahead. DMI pointers come back in
+/// the order of their time and approximate for initiators that run ahead. A blocking train waits
+/// until it is done and takes the same cycles as one with four phases; it and single blocking
+/// requests do not see each other. DMI pointers come back in
 /// the initiator's addresses with the latencies of the network added. Transactions with a
 /// BurstTrace are stamped.
 class Interconnect : public sc_core::sc_module {
@@ -96,6 +98,8 @@ class Interconnect : public sc_core::sc_module {
     Interconnect* network = nullptr;
     unsigned initiator = 0;
     Transaction* transaction = nullptr;  ///< null: none
+    bool blocks = false;                 ///< the caller waits for `done`
+    sc_core::sc_event done;
   };
   /// Booking of a link in blocking transport.
   struct Channel {
@@ -131,6 +135,8 @@ class Interconnect : public sc_core::sc_module {
   void next_response(Door& door);
   void finish(Transaction& transaction, const sc_core::sc_time& when);
   void end_train(Train& train);
+  void carry(unsigned initiator, Transaction& transaction, dma::BurstTrain& train,
+             sc_core::sc_time& delay);
   uint32_t new_route();
   uint32_t id_of(const Route& route) const {
     return static_cast<uint32_t>(&route - routes_.data());
@@ -158,7 +164,7 @@ class Interconnect : public sc_core::sc_module {
   std::vector<Route> routes_;
   std::vector<bool> requesting_;  ///< an initiator that waits for END_REQ
   std::vector<Door> target_doors_, initiator_doors_;
-  std::vector<Train> trains_;
+  std::vector<std::unique_ptr<Train>> trains_;
   common::TimedQueue<Fabric::Notice> notices_;
   common::TimedQueue<Door*> opening_;
   sc_core::sc_event wake_;

@@ -52,6 +52,10 @@ sc_time Interconnect::cross(Bookings& bookings, const Plane& plane, uint32_t sou
 
 void Interconnect::b_transport(int number, Transaction& transaction, sc_time& delay) {
   const auto initiator = static_cast<unsigned>(number);
+  if (auto* train = transaction.get_extension<dma::BurstTrain>()) {
+    carry(initiator, transaction, *train, delay);
+    return;
+  }
   const sc_time now = sc_time_stamp();
   const sc_time issued = clock_.next_edge(now + delay);
   const uint64_t address = transaction.get_address();

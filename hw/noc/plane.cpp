@@ -12,19 +12,9 @@ enum Direction : unsigned { kEast, kWest, kSouth, kNorth, kDirections };
 
 }  // namespace
 
-uint64_t Agenda::next_cycle() {
-  while (!heap_.empty()) {
-    const uint64_t cycle = heap_.top() >> kNumberBits;
-    const auto number = static_cast<uint32_t>(heap_.top() & ((1U << kNumberBits) - 1));
-    if (due_[number] == cycle) return cycle;
-    heap_.pop();
-  }
-  return kNever;
-}
-
 uint32_t Agenda::pop() {
   next_cycle();
-  const auto number = static_cast<uint32_t>(heap_.top() & ((1U << kNumberBits) - 1));
+  const uint32_t number = number_of(heap_.top());
   heap_.pop();
   due_[number] = kNever;
   return number;
@@ -80,39 +70,41 @@ void Plane::send(Packet packet, uint64_t cycle) {
 }
 
 void Plane::enter(uint32_t number, const Waiting& waiting) {
-  links_[number].waiting.push_back(waiting);
-  reschedule(number);
+  Link& link = links_[number];
+  link.waiting.push_back(waiting);
+  const uint64_t cycle = grantable_cycle(number, waiting);
+  if (cycle != kNever) agenda_.schedule(first_event_ + number, std::max(cycle, link.busy_until));
+}
+
+/// When the packet can be granted as far as it and its credits are concerned; kNever if not known.
+uint64_t Plane::grantable_cycle(uint32_t number, const Waiting& waiting) const {
+  if (!waiting.packet.takes_credit || number < first_destination_link_) {
+    return waiting.arrival_cycle;
+  }
+  const uint64_t credit_cycle = credits_[number - first_destination_link_].available_cycle();
+  return std::max(waiting.arrival_cycle, credit_cycle);
 }
 
 /// Puts on the agenda when the link can next be granted, as far as that is known.
 void Plane::reschedule(uint32_t number) {
   const Link& link = links_[number];
-  const uint32_t destination = destination_of(number);
   uint64_t first = kNever;
-  for (const Waiting& w : link.waiting) {
-    uint64_t cycle = w.arrival_cycle;
-    if (w.packet.takes_credit && destination != kNobody) {
-      cycle = std::max(cycle, credits_[destination].available_cycle());
-    }
-    first = std::min(first, cycle);
-  }
+  for (const Waiting& w : link.waiting) first = std::min(first, grantable_cycle(number, w));
   if (first != kNever) agenda_.schedule(first_event_ + number, std::max(first, link.busy_until));
 }
 
 /// The waiting packet that is granted; their number if none can be.
-std::size_t Plane::choose(const Link& link, uint64_t cycle) const {
+std::size_t Plane::choose(uint32_t number, uint64_t cycle) const {
+  const Link& link = links_[number];
   const auto count = static_cast<uint32_t>(sources_.size());
   std::size_t best = link.waiting.size();
   uint32_t best_distance = count;
   for (std::size_t i = 0; i < link.waiting.size(); ++i) {
     const Waiting& w = link.waiting[i];
-    const uint32_t distance = (w.packet.source + count - link.last_source - 1) % count;
-    if (w.arrival_cycle > cycle || distance >= best_distance) continue;
-    const bool is_last = w.hop + 1 == route(w.packet.source, w.packet.destination).size();
-    if (is_last && w.packet.takes_credit &&
-        credits_[w.packet.destination].available_cycle() > cycle) {
-      continue;
-    }
+    const uint32_t distance = w.packet.source > link.last_source
+                                  ? w.packet.source - link.last_source - 1
+                                  : w.packet.source + count - link.last_source - 1;
+    if (distance >= best_distance || grantable_cycle(number, w) > cycle) continue;
     best = i;
     best_distance = distance;
   }
@@ -121,7 +113,7 @@ std::size_t Plane::choose(const Link& link, uint64_t cycle) const {
 
 std::optional<Plane::Grant> Plane::arbitrate(uint32_t number, uint64_t cycle) {
   Link& link = links_[number];
-  const std::size_t chosen = choose(link, cycle);
+  const std::size_t chosen = choose(number, cycle);
   if (chosen == link.waiting.size()) {
     reschedule(number);
     return std::nullopt;

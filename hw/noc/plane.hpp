@@ -28,14 +28,30 @@ class Agenda {
     due_[number] = cycle;
     heap_.push(cycle << kNumberBits | number);
   }
+  /// More things; returns the number of the first.
+  uint32_t add(std::size_t count) {
+    due_.resize(due_.size() + count, kNever);
+    return static_cast<uint32_t>(due_.size() - count);
+  }
   uint64_t due_cycle(uint32_t number) const { return due_[number]; }
   /// kNever if nothing is.
-  uint64_t next_cycle();
+  uint64_t next_cycle() {
+    while (!heap_.empty()) {
+      const uint64_t cycle = heap_.top() >> kNumberBits;
+      if (due_[number_of(heap_.top())] == cycle) return cycle;
+      heap_.pop();
+    }
+    return kNever;
+  }
   /// Takes what is due first.
   uint32_t pop();
 
  private:
   static constexpr unsigned kNumberBits = 16;
+  static uint32_t number_of(uint64_t entry) {
+    return static_cast<uint32_t>(entry & ((1U << kNumberBits) - 1));
+  }
+
   std::vector<uint64_t> due_;
   std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> heap_;
 };
@@ -171,7 +187,8 @@ class Plane {
   std::vector<uint32_t> find_route(unsigned from, unsigned to, uint32_t destination) const;
   void enter(uint32_t link, const Waiting& waiting);
   void reschedule(uint32_t link);
-  std::size_t choose(const Link& link, uint64_t cycle) const;
+  uint64_t grantable_cycle(uint32_t link, const Waiting& waiting) const;
+  std::size_t choose(uint32_t link, uint64_t cycle) const;
   void count(const Packet& packet, uint64_t cycle);
 
   unsigned columns_;

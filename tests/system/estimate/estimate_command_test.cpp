@@ -68,6 +68,7 @@ TEST_P(EstimateOfLeNet, is_within_three_percent_of_the_platform) {
 INSTANTIATE_TEST_SUITE_P(Shipped, EstimateOfLeNet,
                          testing::Values(Case{"lenet5-int8", "reference"},
                                          Case{"lenet5-int8", "edge"}, Case{"lenet5-int8", "large"},
+                                         Case{"lenet5-int8", "mesh"},
                                          Case{"lenet5-mix2", "reference"},
                                          Case{"lenet5-mix2", "edge"}));
 
@@ -175,7 +176,7 @@ TEST_P(EstimateOn, a_depthwise_network_is_within_three_percent_of_the_platform) 
   expect_agreement(folder / "net.onnx", GetParam(), noise(folder), folder);
 }
 
-INSTANTIATE_TEST_SUITE_P(Chips, EstimateOn, testing::Values("reference", "edge", "large"));
+INSTANTIATE_TEST_SUITE_P(Chips, EstimateOn, testing::Values("reference", "edge", "large", "mesh"));
 
 TEST(EstimateCommand, takes_a_network_as_it_takes_its_image) {
   const TemporaryFolder folder;

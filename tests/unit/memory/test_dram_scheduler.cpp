@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "memory/dram_scheduler.hpp"
+
+namespace tessera::memory {
+namespace {
+
+constexpr uint64_t kPeriodPs = 2000;
+constexpr uint64_t kRowOfAllBanks = 4 * 1024;
+
+/// Four banks, rows of 1 KiB; tRCD = tRP = tCAS = 10 ns, tRAS = 30 ns; 64 bytes take the bus 5 ns.
+chip::Dram small_dram() {
+  chip::Dram dram;
+  dram.size_bytes = 1 << 20;
+  dram.channels = 1;
+  dram.banks = 4;
+  dram.row_bytes = 1024;
+  dram.bus_bytes = 8;
+  dram.data_rate_mtps = 1600;
+  dram.burst_length = 8;
+  dram.t_rcd_ns = dram.t_rp_ns = dram.t_cas_ns = 10;
+  dram.t_ras_ns = 30;
+  dram.t_wr_ns = 15;
+  dram.t_rfc_ns = 100;
+  dram.t_refi_ns = 100000;
+  return dram;
+}
+
+struct Scheduler : testing::Test {
+  DramTiming timing{small_dram()};
+  DramScheduler scheduler{timing, 0, kPeriodPs};
+
+  void push(uint64_t tag, uint64_t arrival_cycle, uint64_t address) {
+    DramScheduler::Access access;
+    access.arrival_cycle = arrival_cycle;
+    access.address = address;
+    access.bytes = 64;
+    access.tag = tag;
+    scheduler.push(access);
+  }
+  /// Serves the next and returns its tag.
+  uint64_t next() {
+    const auto served = scheduler.serve(scheduler.choice_cycle());
+    done_cycle = served.done_cycle;
+    return served.access.tag;
+  }
+  uint64_t done_cycle = 0;
+};
+
+TEST_F(Scheduler, an_access_alone_takes_the_time_of_the_data_sheet_from_its_arrival) {
+  push(1, 7, 0);
+  EXPECT_EQ(scheduler.choice_cycle(), 7U);
+  EXPECT_EQ(next(), 1U);
+  EXPECT_EQ(done_cycle, 7U + 13) << "25 ns";
+  EXPECT_TRUE(scheduler.empty());
+}
+
+TEST_F(Scheduler, an_open_row_goes_before_an_older_access_to_another) {
+  push(1, 0, 0);
+  push(2, 1, kRowOfAllBanks);
+  push(3, 1, 64);
+  EXPECT_EQ(next(), 1U);
+  EXPECT_EQ(next(), 3U);
+  EXPECT_EQ(done_cycle, 15U) << "right behind the first: 25 + 5 ns";
+  EXPECT_EQ(next(), 2U);
+  EXPECT_EQ(done_cycle, 33U) << "open for 30 ns, then 10 + 10 + 10 + 5";
+  EXPECT_EQ(timing.statistics().row_conflicts, 1U);
+}
+
+TEST_F(Scheduler, what_has_not_arrived_is_not_chosen) {
+  push(1, 0, 0);
+  push(2, 1, kRowOfAllBanks);
+  push(3, 40, 64);
+  EXPECT_EQ(next(), 1U);
+  EXPECT_EQ(next(), 2U);
+  EXPECT_EQ(next(), 3U);
+}
+
+TEST_F(Scheduler, of_two_that_are_as_ready_the_first_goes_first) {
+  push(1, 0, 0);
+  push(2, 0, 128);
+  push(3, 0, 64);
+  EXPECT_EQ(next(), 1U);
+  EXPECT_EQ(next(), 2U);
+  EXPECT_EQ(next(), 3U);
+}
+
+TEST_F(Scheduler, the_choice_waits_until_a_row_could_just_be_opened_in_time) {
+  for (uint64_t tag = 0; tag < 10; ++tag) push(tag, 0, 64 * tag);
+  for (int served = 0; served < 3; ++served) next();
+  // The bus is free at 35 ns; precharge, activation and column command take 30.
+  EXPECT_EQ(scheduler.choice_cycle(), 2U);
+}
+
+TEST_F(Scheduler, nothing_is_passed_over_more_often_than_the_limit) {
+  push(100, 0, 0);
+  push(200, 0, kRowOfAllBanks);
+  for (uint64_t tag = 0; tag < 40; ++tag) push(tag, 0, 64 * (tag % 16));
+  EXPECT_EQ(next(), 100U);
+  uint32_t passes = 0;
+  while (next() != 200) ++passes;
+  EXPECT_EQ(passes, DramScheduler::kMostPasses);
+}
+
+}  // namespace
+}  // namespace tessera::memory
