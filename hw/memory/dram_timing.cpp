@@ -11,11 +11,19 @@ namespace {
 /// from becoming 13321 ps through its binary representation.
 uint64_t ps(double ns) { return static_cast<uint64_t>(std::ceil(ns * 1000.0 - 1e-3)); }
 
+/// Sizes in chip files are powers of two; divisions by them would be much of a burst's cost.
+unsigned log2_of(uint32_t power_of_two) {
+  unsigned bits = 0;
+  while (power_of_two >> bits > 1) ++bits;
+  return bits;
+}
+
 }  // namespace
 
 DramTiming::DramTiming(const chip::Dram& config)
-    : row_bytes_(config.row_bytes),
-      banks_(config.banks),
+    : row_bits_(log2_of(config.row_bytes)),
+      bank_bits_(log2_of(config.banks)),
+      channel_bits_(log2_of(config.channels)),
       column_bytes_(uint64_t{config.bus_bytes} * config.burst_length),
       rcd_ps_(ps(config.t_rcd_ns)),
       rp_ps_(ps(config.t_rp_ns)),
@@ -39,7 +47,7 @@ uint64_t DramTiming::schedule(uint64_t arrival_ps, uint64_t address, uint64_t by
   (is_write ? statistics_.bytes_written : statistics_.bytes_read) += bytes;
   const uint64_t last = address + (bytes - 1);
   uint64_t done_ps = arrival_ps;
-  for (uint64_t at = address - address % column_bytes_; at <= last; at += column_bytes_) {
+  for (uint64_t at = address & ~(column_bytes_ - 1); at <= last; at += column_bytes_) {
     Channel& channel = channels_[channel_of(at)];
     done_ps = std::max(done_ps, access_column(channel, arrival_ps, channel_address(at), is_write));
   }

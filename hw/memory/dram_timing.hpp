@@ -60,7 +60,7 @@ class DramTiming {
   uint32_t channels() const { return static_cast<uint32_t>(channels_.size()); }
   /// The channel of an address.
   uint32_t channel_of(uint64_t address) const {
-    return static_cast<uint32_t>(address / kChannelInterleaveBytes % channels_.size());
+    return static_cast<uint32_t>(address / kChannelInterleaveBytes & (channels_.size() - 1));
   }
   /// When the data of all accesses so far have passed the channel's bus.
   uint64_t bus_free_ps(uint32_t channel) const { return channels_[channel].bus_free_ps; }
@@ -91,12 +91,12 @@ class DramTiming {
   };
 
   uint64_t channel_address(uint64_t address) const {
-    return address / kChannelInterleaveBytes / channels_.size() * kChannelInterleaveBytes +
+    return (address / kChannelInterleaveBytes >> channel_bits_) * kChannelInterleaveBytes +
            address % kChannelInterleaveBytes;
   }
   Place place_in_channel(uint64_t channel_address) const {
-    const uint64_t row_number = channel_address / row_bytes_;
-    return {row_number % banks_, row_number / banks_};
+    const uint64_t row_number = channel_address >> row_bits_;
+    return {row_number & ((1U << bank_bits_) - 1), row_number >> bank_bits_};
   }
   uint64_t column_ps(const Channel& channel, const Place& place, uint64_t arrival_ps) const;
   uint64_t access_column(Channel& channel, uint64_t arrival_ps, uint64_t channel_address,
@@ -105,7 +105,8 @@ class DramTiming {
   void open_row(Bank& bank, uint64_t row, uint64_t arrival_ps);
   void refresh(Channel& channel, uint64_t now_ps);
 
-  uint64_t row_bytes_, banks_, column_bytes_;
+  unsigned row_bits_, bank_bits_, channel_bits_;  ///< of powers of two
+  uint64_t column_bytes_;
   uint64_t rcd_ps_, rp_ps_, cas_ps_, ras_ps_, wr_ps_, rfc_ps_, refi_ps_, burst_ps_;
   std::vector<Channel> channels_;
   DramStatistics statistics_;

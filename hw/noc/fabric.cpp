@@ -28,6 +28,7 @@ std::size_t agenda_size(const Layout& layout) {
 
 Fabric::Fabric(const Layout& layout, const chip::Noc& config, uint64_t period_ps)
     : width_bytes_(config.width_bytes),
+      width_bits_(0),
       latency_cycles_(config.latency_cycles),
       period_ps_(period_ps),
       memories_(layout.targets.size()),
@@ -47,6 +48,7 @@ Fabric::Fabric(const Layout& layout, const chip::Noc& config, uint64_t period_ps
     target_of_.insert(target_of_.end(), layout.targets[target].size(), target);
   }
   first_port_.push_back(static_cast<uint32_t>(target_of_.size()));
+  while (width_bytes_ >> width_bits_ > 1) ++width_bits_;
   const std::size_t unaccepted = std::size_t{config.latency_cycles} + 2;
   for (uint32_t port = 0; port < target_of_.size(); ++port) {
     requests_.set_credits(port, unaccepted);
@@ -81,7 +83,7 @@ Fabric::Place Fabric::place_of(uint64_t address, uint32_t bytes, bool memories_o
 uint32_t Fabric::port_in(uint32_t target, uint64_t address) const {
   const uint64_t stripe = address / memory::kChannelInterleaveBytes;
   const uint32_t ports = first_port_[target + 1] - first_port_[target];
-  return first_port_[target] + static_cast<uint32_t>(stripe % ports);
+  return first_port_[target] + static_cast<uint32_t>(stripe & (ports - 1));
 }
 
 // ---- requests
@@ -89,9 +91,10 @@ uint32_t Fabric::port_in(uint32_t target, uint64_t address) const {
 void Fabric::start(uint32_t initiator, const Train& train, uint64_t cycle) {
   Port& port = ports_[initiator];
   std::vector<Slot> slots = std::move(port.slots);
-  slots.assign(train.outstanding, Slot());
+  slots.assign(ring_size(train.outstanding), Slot());
   port = Port();
   port.slots = std::move(slots);
+  port.window = train.outstanding;
   port.cutter.emplace(train.descriptor, train.burst_bytes);
   port.is_write = train.is_write;
   port.total_bytes = train.descriptor.bytes();
@@ -104,11 +107,10 @@ void Fabric::start(uint32_t initiator, const Train& train, uint64_t cycle) {
 void Fabric::issue_next(uint32_t initiator) {
   Port& port = ports_[initiator];
   if (port.waiting || port.stopped || port.cutter->done()) return;
-  const uint64_t window = port.slots.size();
-  if (port.sent >= window + port.retired) return;
+  if (port.sent >= port.window + port.retired) return;
   uint64_t cycle = port.released_cycle;
-  if (port.sent >= window) {
-    cycle = std::max(cycle, port.slots[port.sent % window].stamps.returned);
+  if (port.sent >= port.window) {
+    cycle = std::max(cycle, port.slot(port.sent - port.window).stamps.returned);
   }
   dma::Burst burst;
   port.cutter->next(burst);
@@ -170,7 +172,7 @@ void Fabric::request_granted(const Plane::Grant& grant) {
 
 void Fabric::burst_left(const Plane::Grant& grant) {
   Port& port = ports_[grant.packet.source];
-  Slot& slot = port.slots[port.sent % port.slots.size()];
+  Slot& slot = port.slot(port.sent);
   if (port.sent >= port.slots.size()) {
     port.account.charge(slot.stamps, slot.stamps.returned);
     ++port.charged;
@@ -344,13 +346,12 @@ void Fabric::response_granted(const Plane::Grant& grant) {
 void Fabric::burst_returns(const Plane::Grant& grant) {
   const uint32_t initiator = grant.packet.destination;
   Port& port = ports_[initiator];
-  const uint64_t window = port.slots.size();
-  Slot& returned = port.slots[grant.packet.tag % window];
+  Slot& returned = port.slot(grant.packet.tag);
   returned.back_cycle = grant.arrival_cycle;
   port.answered_bytes += returned.bytes;
   port.stopped = port.stopped || returned.failed;
-  while (port.retired < port.sent && port.slots[port.retired % window].back_cycle != kNever) {
-    Slot& slot = port.slots[port.retired++ % window];
+  while (port.retired < port.sent && port.slot(port.retired).back_cycle != kNever) {
+    Slot& slot = port.slot(port.retired++);
     port.last_retired_cycle = std::max(slot.back_cycle, port.last_retired_cycle);
     slot.stamps.returned = port.last_retired_cycle;
     if (slot.failed && !port.failing_address) port.failing_address = slot.address;

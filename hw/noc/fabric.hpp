@@ -135,7 +135,7 @@ class Fabric {
   const memory::DramTiming& memory(unsigned target) const { return *memories_[target].timing; }
 
  private:
-  /// A burst of a train, at its number modulo `outstanding`.
+  /// A burst of a train, in a ring.
   struct Slot {
     uint64_t address = 0;
     uint64_t memory_address = 0;  ///< relative to the memory
@@ -161,8 +161,12 @@ class Fabric {
     uint64_t last_retired_cycle = 0;
     uint64_t done_cycle = kNever;
     std::optional<uint64_t> failing_address;
-    std::vector<Slot> slots;
+    uint32_t window = 0;      ///< bursts in flight at most
+    std::vector<Slot> slots;  ///< a ring of at least as many
     dma::BusyAccount account;
+
+    Slot& slot(uint64_t burst) { return slots[burst & (slots.size() - 1)]; }
+    const Slot& slot(uint64_t burst) const { return slots[burst & (slots.size() - 1)]; }
   };
   /// A response that has not left its target.
   struct Response {
@@ -190,7 +194,7 @@ class Fabric {
   };
 
   uint32_t beats(uint64_t bytes) const {
-    return static_cast<uint32_t>((bytes + width_bytes_ - 1) / width_bytes_);
+    return static_cast<uint32_t>((bytes + width_bytes_ - 1) >> width_bits_);
   }
   /// Where an address lies: the port, and the address relative to the memory.
   struct Place {
@@ -199,9 +203,7 @@ class Fabric {
   };
   Place place_of(uint64_t address, uint32_t bytes, bool memories_only) const;
   uint32_t port_in(uint32_t target, uint64_t address) const;
-  Slot& slot_of(uint32_t initiator, uint64_t burst) {
-    return ports_[initiator].slots[burst % ports_[initiator].slots.size()];
-  }
+  Slot& slot_of(uint32_t initiator, uint64_t burst) { return ports_[initiator].slot(burst); }
   uint32_t memories_begin() const {
     return first_request_link_ + static_cast<uint32_t>(requests_.links());
   }
@@ -220,7 +222,8 @@ class Fabric {
   void stop_moving(uint32_t id);
   uint64_t earliest_done(const Port& port, uint64_t cycle) const;
 
-  uint32_t width_bytes_;
+  uint32_t width_bytes_;  ///< a power of two
+  unsigned width_bits_;
   uint32_t latency_cycles_;
   uint64_t period_ps_;
   AddressMap map_;

@@ -7,7 +7,7 @@ dma::Breakdown Fabric::breakdown(uint32_t initiator, uint64_t cycle) const {
   const Port& port = ports_[initiator];
   dma::BusyAccount account = port.account;
   for (uint64_t n = port.charged; n < port.sent; ++n) {
-    const dma::BurstStamps& stamps = port.slots[n % port.slots.size()].stamps;
+    const dma::BurstStamps& stamps = port.slot(n).stamps;
     account.charge(stamps, cycle);
     if (stamps.returned > cycle) break;
   }

@@ -22,8 +22,8 @@ struct Layout {
   unsigned columns = 0;
   unsigned rows = 0;
   std::vector<unsigned> initiators;            ///< the node of each
-  std::vector<std::vector<unsigned>> targets;  ///< the nodes of each target's ports, one or more;
-                                               ///< memory::kChannelInterleaveBytes take turns
+  std::vector<std::vector<unsigned>> targets;  ///< the nodes of each target's ports, a power of
+                                               ///< two; memory::kChannelInterleaveBytes take turns
 
   bool is_mesh() const { return columns != 0; }
 };

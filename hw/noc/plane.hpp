@@ -56,22 +56,31 @@ class Agenda {
   std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> heap_;
 };
 
+/// The least power of two that is no less: rings of that size need no division.
+constexpr std::size_t ring_size(std::size_t least) {
+  std::size_t size = 1;
+  while (size < least) size *= 2;
+  return size;
+}
+
 /// How many packets a receiver takes before it has to give room back.
 class Credits {
  public:
-  explicit Credits(std::size_t depth) : returns_(depth) {}
+  explicit Credits(std::size_t depth) : depth_(depth), returns_(ring_size(depth)) {}
 
   /// From when on there is a credit; kNever while none has been announced.
   uint64_t available_cycle() const {
-    if (taken_ < returns_.size()) return 0;
-    return taken_ - returns_.size() < returned_ ? returns_[taken_ % returns_.size()] : kNever;
+    if (taken_ < depth_) return 0;
+    return taken_ - depth_ < returned_ ? returns_[(taken_ - depth_) & (returns_.size() - 1)]
+                                       : kNever;
   }
   void take() { ++taken_; }
   /// Cycles never go back.
-  void give_back(uint64_t cycle) { returns_[returned_++ % returns_.size()] = cycle; }
+  void give_back(uint64_t cycle) { returns_[returned_++ & (returns_.size() - 1)] = cycle; }
 
  private:
-  std::vector<uint64_t> returns_;  ///< of the n-th at n modulo the depth
+  std::size_t depth_;
+  std::vector<uint64_t> returns_;  ///< a ring
   uint64_t taken_ = 0;
   uint64_t returned_ = 0;
 };
