@@ -5,7 +5,6 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <stdexcept>
 
 #include "abi/number_formats.hpp"
@@ -44,7 +43,14 @@ Image Image::read(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) fail(path, "is a folder, not an image");
   std::ifstream file(path, std::ios::binary);
   if (!file) fail(path, "cannot be opened");
-  std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)), {});
+  std::vector<uint8_t> bytes;
+  constexpr std::streamsize kPiece = 1 << 20;
+  do {
+    const size_t before = bytes.size();
+    bytes.resize(before + kPiece);
+    file.read(reinterpret_cast<char*>(bytes.data() + before), kPiece);
+    bytes.resize(before + static_cast<size_t>(file.gcount()));
+  } while (file);
   return parse(std::move(bytes), path);
 }
 

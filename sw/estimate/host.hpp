@@ -25,7 +25,7 @@ struct HostWork {
   uint64_t instructions = 0;           ///< of everything, waits left out
 };
 
-/// Runs sw/firmware/layer.cpp and npu.cpp on a host whose register accesses take what the crossbar
+/// Runs sw/firmware/layer.cpp and npu.cpp on a host whose register accesses take what the network
 /// and the core take for them and whose other instructions take the constants of host.cpp, against
 /// engines that advance with it. One inference after the other; the phase tells them apart.
 HostWork run_inferences(const chip::Chip& chip, const deploy::Image& image, const Places& places,
