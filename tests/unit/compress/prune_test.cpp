@@ -225,6 +225,14 @@ TEST(Prune, the_first_channel_to_go_is_the_one_whose_best_replacement_costs_leas
   }
   EXPECT_THAT(channels_of(map, "relu1_out", reconstructible_channels(map, features, family, 1)),
               ElementsAre(best));
+
+  Graph louder = net;
+  std::vector<float>& weights = louder.weights.at("conv2.weight").data;
+  for (size_t i = 0; i < weights.size(); ++i) weights[i] *= i / 9 % 8 == best ? 1000 : 1;
+  const FeatureMap loud = observe_features(louder, corner_images(32, 1), 32, 1);
+  EXPECT_THAT(channels_of(map, "relu1_out", reconstructible_channels(map, loud, family, 7)),
+              testing::Not(testing::Contains(best)))
+      << "what readers weigh most must stay longest";
 }
 
 TEST(Prune, features_do_not_depend_on_threads) {
