@@ -146,7 +146,7 @@ int compress_command(const std::vector<std::string>& arguments) {
       "measure on the first so many test images; 0: all")(
       "threads", po::value<int>()->default_value(2), "of measuring and fine-tuning")(
       "precision", po::value<std::string>()->default_value("float32"),
-      "of retraining and fine-tuning: auto (bfloat16 if the CPU has AMX), float32 or bfloat16")(
+      "of retraining and fine-tuning: auto, float32 or bfloat16, as for train")(
       "json", po::value<std::string>(), "write the report to this file");
   if (!args.parse(arguments)) return kExitGood;
 

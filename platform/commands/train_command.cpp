@@ -67,7 +67,7 @@ int train_command(const std::vector<std::string>& arguments) {
       "validation", po::value<int64_t>()->default_value(defaults.validation_images),
       "images held out of the training split, only reported")(
       "precision", po::value<std::string>()->default_value("auto"),
-      "auto (bfloat16 if the CPU has AMX), float32 or bfloat16")(
+      "auto (bfloat16 for large networks on a CPU with AMX), float32 or bfloat16")(
       "seed", po::value<uint64_t>()->default_value(defaults.seed), "of weights and order")(
       "threads", po::value<int>()->default_value(defaults.threads), "of libtorch")(
       "checkpoint", po::value<std::string>(), "file to resume from, default OUTPUT.checkpoint")(

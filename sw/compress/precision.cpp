@@ -9,6 +9,8 @@
 namespace tessera::compress {
 namespace {
 
+constexpr int64_t kWorthwhileMacs = 10000000;  // between LeNet-5 and ResNet20
+
 struct Bfloat16Support {
   bool amx = false, avx512 = false;
 };
@@ -34,10 +36,10 @@ Precision parse_precision(const std::string& name) {
   throw std::runtime_error("precision must be auto, float32 or bfloat16, not " + name);
 }
 
-Precision resolve_precision(Precision precision) {
+Precision resolve_precision(Precision precision, int64_t macs) {
   const Bfloat16Support support = bfloat16_support();
   if (precision == Precision::kAuto) {
-    return support.amx ? Precision::kBfloat16 : Precision::kFloat32;
+    return support.amx && macs >= kWorthwhileMacs ? Precision::kBfloat16 : Precision::kFloat32;
   }
   if (precision == Precision::kBfloat16 && !support.amx && !support.avx512) {
     throw std::runtime_error(

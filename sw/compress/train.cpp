@@ -88,7 +88,7 @@ bool has_trained_norms(const graph::Graph& net) {
 
 TrainResult train(const graph::Graph& net, const data::Dataset& train, const TrainOptions& given) {
   TrainOptions options = given;
-  options.precision = resolve_precision(options.precision);
+  options.precision = resolve_precision(options.precision, graph::mac_count(net));
   check_options(options);
   check_data(net, train, options.validation_images);
   require(net.quantizations.empty(), net.name + " is quantised already; train the float network");
@@ -136,11 +136,12 @@ void TorchFineTuner::fine_tune(graph::Graph& quantized, const graph::Graph& orig
                                const data::Dataset& train, const FineTuneOptions& options,
                                const std::function<void(double fraction)>& on_progress) {
   check_data(quantized, train, 0);
-  LoopOptions loop = loop_of(options, threads_, precision_, on_progress);
+  const Precision precision = resolve_precision(precision_, graph::mac_count(original));
+  LoopOptions loop = loop_of(options, threads_, precision, on_progress);
   loop.train.optimizer = Optimizer::kAdam;
   loop.scale_learning_rate = options.scale_learning_rate;
-  TorchNet student(quantized, NormMode::kAffine, precision_);
-  TorchNet teacher(original, NormMode::kAffine, precision_);
+  TorchNet student(quantized, NormMode::kAffine, precision);
+  TorchNet teacher(original, NormMode::kAffine, precision);
   Trainer(student, &teacher, train, quantized.normalization, loop).run();
   quantized = student.to_graph();
 }
@@ -149,12 +150,13 @@ void TorchFineTuner::retrain(graph::Graph& pruned, const graph::Graph& original,
                              const data::Dataset& train, const FineTuneOptions& options,
                              const std::function<void(double fraction)>& on_progress) {
   check_data(pruned, train, 0);
-  LoopOptions loop = loop_of(options, threads_, precision_, on_progress);
+  const Precision precision = resolve_precision(precision_, graph::mac_count(original));
+  LoopOptions loop = loop_of(options, threads_, precision, on_progress);
   loop.train.optimizer = Optimizer::kSgd;
   loop.train.weight_decay = kRetrainDecay;
   loop.estimate_norms = true;
-  TorchNet student(pruned, NormMode::kBatchStatistics, precision_);
-  TorchNet teacher(original, NormMode::kAffine, precision_);
+  TorchNet student(pruned, NormMode::kBatchStatistics, precision);
+  TorchNet teacher(original, NormMode::kAffine, precision);
   Trainer(student, &teacher, train, pruned.normalization, loop).run();
   pruned = student.to_graph();
 }

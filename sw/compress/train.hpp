@@ -97,7 +97,7 @@ TrainReport run_train(TrainJob job);
 class TorchFineTuner : public FineTuner {
  public:
   explicit TorchFineTuner(int threads = 2, Precision precision = Precision::kFloat32)
-      : threads_(threads), precision_(resolve_precision(precision)) {}
+      : threads_(threads), precision_(precision) {}
   void fine_tune(graph::Graph& quantized, const graph::Graph& original, const data::Dataset& train,
                  const FineTuneOptions& options,
                  const std::function<void(double fraction)>& on_progress) override;

@@ -150,7 +150,7 @@ TEST_F(Training, bfloat16_learns_what_float32_learns) {
   TrainOptions options = tiny_options();
   options.precision = Precision::kBfloat16;
   try {
-    resolve_precision(options.precision);
+    resolve_precision(options.precision, 0);
   } catch (const std::runtime_error& error) {
     GTEST_SKIP() << error.what();
   }
