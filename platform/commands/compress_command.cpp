@@ -87,6 +87,7 @@ boost::json::object to_json(const compress::CompressReport& r) {
   o["pruned_top1_percent"] = json_percent(r.pruned_top1_percent);
   o["parameters"] = r.parameters;
   o["pruned_parameters"] = r.pruned_parameters;
+  o["merged_layers"] = boost::json::array(r.merged_layers.begin(), r.merged_layers.end());
   o["weight_bits"] = r.weight_bits;
   o["float_bytes"] = r.float_size_bytes;
   o["integer_bytes"] = r.integer_size_bytes;
@@ -118,6 +119,11 @@ void print(const compress::CompressReport& r, const std::string& output) {
     std::printf("pruned: %lld of %lld parameters left, float top-1 %.2f %%\n",
                 static_cast<long long>(r.pruned_parameters), static_cast<long long>(r.parameters),
                 *r.pruned_top1_percent);
+  }
+  if (!r.merged_layers.empty()) {
+    std::printf("merged into their neighbours:");
+    for (const std::string& name : r.merged_layers) std::printf(" %s", name.c_str());
+    std::printf("\n");
   }
   std::printf("%s: %s, %lld bytes (float %lld, %.2fx), BOPs %.1fx fewer\n", output.c_str(),
               accuracy_text(r).c_str(), static_cast<long long>(r.integer_size_bytes),

@@ -35,6 +35,14 @@ class PrunedNet : public testing::Test {
     return report.at("cycles").to_number<int64_t>();
   }
 
+  static int64_t macs_of(const json::object& report) {
+    int64_t macs = 0;
+    for (const json::value& layer : report.at("layers").as_array()) {
+      macs += layer.at("macs").to_number<int64_t>();
+    }
+    return macs;
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -57,6 +65,21 @@ TEST_F(PrunedNet, lenet5_gets_smaller_and_faster_and_still_classifies) {
             0.6 * whole.at("integer_bytes").to_number<double>());
   EXPECT_LT(pruned_cycles, whole_cycles);
   EXPECT_GT(pruned.at("integer_top1_percent").to_number<double>(), 85);
+}
+
+TEST_F(PrunedNet, merged_poolings_leave_the_chip_less_to_do) {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist")) {
+    GTEST_SKIP() << "needs the package dataset-fashion-mnist";
+  }
+  const std::string net = shipped_network("lenet5");
+  const json::object whole = compress(net, "fashion-mnist", "");
+  const int64_t whole_macs = macs_of(whole);
+  run("fashion-mnist", "2");
+  const json::object merged = compress(net, "fashion-mnist", "merge: {max_pool: approximate}\n");
+  run("fashion-mnist", "2");
+  EXPECT_TRUE(whole.at("merged_layers").as_array().empty());
+  EXPECT_EQ(merged.at("merged_layers").as_array().size(), 2U);
+  EXPECT_LT(macs_of(merged), whole_macs / 2);
 }
 
 TEST_F(PrunedNet, residual_and_depthwise_networks_deploy_at_half_their_channels) {
