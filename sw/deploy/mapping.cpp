@@ -20,6 +20,7 @@ struct Rows {
   uint32_t spread_y = 1;  ///< outputs of a channel
   uint32_t spread_x = 1;
   bool by_channels = false;  ///< a tile's map has the channels of its slices alone
+  uint32_t least_bytes = 0;  ///< of a pixel then
 
   uint32_t positions() const { return spread_y * spread_x; }
 };
@@ -315,6 +316,10 @@ class Mapper {
     spread_over_banks(columns, unit);
     for (uint32_t channels = unit;; channels = std::min(channels + unit, p.channels)) {
       if (!weights_fit(channels)) break;
+      if (rows_.by_channels && loaded_bytes(channels) < rows_.least_bytes) {
+        if (channels == p.channels) break;
+        continue;
+      }
       for (uint32_t rows = 1; rows <= p.rows && maps_fit(rows, columns, channels); ++rows) {
         for (const bool channels_outer : {false, true}) {
           consider(evaluate(rows, columns, channels, channels_outer));
@@ -322,6 +327,7 @@ class Mapper {
       }
       if (channels == p.channels) break;
     }
+    if (mapping_.best.rows == 0) fail("no tile has pixels as long as a burst");
     apply(mapping_.best);
   }
 
@@ -676,9 +682,14 @@ Mapping map_layer(const FusedLayer& layer, const graph::IntegerNetwork& network,
     }
   };
   for (Rows rows : ways_to_fill(layer, network, chip)) {
-    if (fits(rows) || rows.slice_outputs == 0 || residency.of(layer.input)) continue;
-    // Short pieces are slow to load, so that this is for what would not fit otherwise.
+    const bool whole = fits(rows);
+    if (rows.slice_outputs == 0 || residency.of(layer.input)) continue;
+    // Pieces shorter than a burst are slow to load, so that they are for what does not fit
+    // otherwise.
     rows.by_channels = true;
+    rows.least_bytes = chip.dma.burst_bytes;
+    if (fits(rows) || whole) continue;
+    rows.least_bytes = 0;
     fits(rows);
   }
   if (!best) throw std::runtime_error(failure);
