@@ -84,8 +84,8 @@ enum class PoolKind : uint8_t { kNone = 0, kMax = 1, kAverage = 2 };
 /// above, below, left or right of these is zero and is not read: so a layer is padded. A run takes
 /// ceil(segment_elements / L) steps of L lanes; lanes past its end are zero in the weights and
 /// masked in the activations. The weights of a row of the array are the steps' operand words in
-/// that order, padded to 16 bytes (weight_stream_bytes); row n of a run is at weight_address + n *
-/// weight_stream_bytes. Slices have weights of another form.
+/// that order, padded to 16 bytes; the rows of a run follow each other from weight_address
+/// on. Slices have weights of another form.
 ///
 /// Slices. With slice_channels != 0 the channels of a RUN are cut into slices of that many (the
 /// last may have fewer); slice s reads its operands slice_stride * s bytes further on. So a
@@ -194,11 +194,6 @@ static_assert(sizeof(ChannelParameters) == 8, "commands are whole words without 
 template <typename Payload>
 constexpr uint32_t words_of() {
   return static_cast<uint32_t>(sizeof(Payload) / 4);
-}
-
-/// Bytes of the weights of one row of the array in the weight scratchpad.
-constexpr uint32_t weight_stream_bytes(uint32_t steps, uint32_t weight_word_bits) {
-  return (steps * weight_word_bits + 127) / 128 * 16;
 }
 
 }  // namespace tessera::abi

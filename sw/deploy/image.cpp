@@ -164,6 +164,9 @@ void Image::check_layers() const {
         l.columns_per_tile == 0 || l.channels_per_tile == 0) {
       fail(path_, who + "has an empty dimension");
     }
+    if (l.map_by_channels > (l.config.slice_channels != 0 ? 1 : 0)) {
+      fail(path_, who + "loads its map by channels, but has no slices");
+    }
     if (l.weight_offset + uint64_t{l.channels} * l.weight_channel_bytes > weights) {
       fail(path_, who + "its weights lie beyond their section");
     }

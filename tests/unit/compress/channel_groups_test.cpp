@@ -10,6 +10,7 @@
 #include "compress/nets.hpp"
 #include "compress/nets_builder.hpp"
 #include "reference/float_engine.hpp"
+#include "support/error_of.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
@@ -19,6 +20,7 @@ using graph::Graph;
 using graph::Node;
 using graph::Op;
 using testing::ElementsAre;
+using test::error_of;
 using testing::HasSubstr;
 
 /// Small integers everywhere, so that float arithmetic is exact in any order.
@@ -255,15 +257,6 @@ TEST(ChannelGroups, input_logits_and_what_would_not_stay_zero_are_fixed) {
   relu.clip_high = 6;
   map = find_channel_groups(net);
   for (const size_t group : map.group_of.at("fc1_out")) EXPECT_TRUE(map.groups[group].fixed);
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(ChannelGroups, what_cannot_go_is_refused) {

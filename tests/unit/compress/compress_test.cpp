@@ -17,12 +17,14 @@
 #include "graph/onnx_io.hpp"
 #include "reference/float_engine.hpp"
 #include "reference/integer_engine.hpp"
+#include "support/error_of.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
 namespace {
 
 using graph::Graph;
+using test::error_of;
 using testing::HasSubstr;
 
 Recipe uniform(int weight_bits, int activation_bits, const std::string& more = "") {
@@ -220,15 +222,6 @@ TEST(Compress, batch_norms_and_residual_additions_go_through) {
                 : 0;
   }
   EXPECT_GE(same, 59);
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(Compress, bad_input_is_refused_with_its_reason) {

@@ -11,6 +11,7 @@
 #include "compress/compress.hpp"
 #include "compress/recipe.hpp"
 #include "graph/integer_network.hpp"
+#include "support/error_of.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
@@ -22,6 +23,7 @@ using graph::Op;
 using graph::Shape;
 using graph::Window;
 using testing::ElementsAre;
+using test::error_of;
 using testing::IsEmpty;
 
 std::vector<Op> ops(const Graph& net) {
@@ -340,15 +342,6 @@ TEST(Merge, quantised_networks_are_refused) {
 
 Recipe recipe_with(const std::string& merge) {
   return parse_recipe("name: t\nweights: {bits: 8}\nactivations: {bits: 8}\n" + merge, "r.yaml");
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST(MergeRecipe, reads_its_keys_and_refuses_others) {

@@ -16,6 +16,7 @@
 #include "compress/train.hpp"
 #include "graph/onnx_io.hpp"
 #include "reference/float_engine.hpp"
+#include "support/error_of.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
@@ -23,6 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using graph::Graph;
+using test::error_of;
 using testing::HasSubstr;
 
 TrainOptions tiny_options() {
@@ -53,15 +55,6 @@ class Training : public testing::Test {
 void expect_same_weights(const Graph& a, const Graph& b) {
   for (const auto& [name, tensor] : a.weights)
     EXPECT_EQ(tensor.data, b.weights.at(name).data) << name;
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST_F(Training, a_small_network_learns_with_either_optimiser_and_schedule) {

@@ -13,12 +13,14 @@
 #include <functional>
 
 #include "data/readers.hpp"
+#include "support/error_of.hpp"
 
 namespace tessera::data {
 namespace {
 
 namespace fs = std::filesystem;
 using Bytes = std::vector<uint8_t>;
+using test::error_of;
 using testing::HasSubstr;
 
 class DataFiles : public testing::Test {
@@ -78,15 +80,6 @@ Bytes records(size_t count, size_t image_bytes, uint8_t classes) {
     bytes.insert(bytes.end(), image_bytes, static_cast<uint8_t>(10 + i));
   }
   return bytes;
-}
-
-std::string error_of(const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const std::runtime_error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 TEST_F(DataFiles, idx_reads_the_same_gzipped_and_plain) {

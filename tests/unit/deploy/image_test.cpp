@@ -247,6 +247,7 @@ TEST(Image, offsets_of_layers_are_checked) {
       {"parameters", [&](auto& c) { second(c).parameter_offset = 33; }, "layer1"},
       {"empty", [&](auto& c) { first(c).rows = 0; }, "layer0"},
       {"tile", [&](auto& c) { first(c).channels_per_tile = 0; }, "layer0"},
+      {"channels without slices", [&](auto& c) { first(c).map_by_channels = 1; }, "layer0"},
       {"arena input", [&](auto& c) { second(c).input_offset = 41; }, "layer1"},
       {"arena output", [&](auto& c) { first(c).output_offset = 41; }, "layer0"},
       {"wide output", [&](auto& c) { first(c).output_pixel_bytes = 30; }, "layer0"},

@@ -9,31 +9,13 @@
 #include "common/transaction_pool.hpp"
 #include "memory/dram.hpp"
 #include "memory/local_ram.hpp"
+#include "unit/memory/small_dram.hpp"
 
 namespace tessera::memory {
 namespace {
 
 using sc_core::SC_NS;
 using sc_core::sc_time;
-
-chip::Dram small_dram() {
-  chip::Dram dram;
-  dram.size_bytes = 1 << 20;
-  dram.channels = 1;
-  dram.banks = 4;
-  dram.row_bytes = 1024;
-  dram.bus_bytes = 8;
-  dram.data_rate_mtps = 1600;
-  dram.burst_length = 8;
-  dram.t_rcd_ns = 10;
-  dram.t_rp_ns = 10;
-  dram.t_cas_ns = 10;
-  dram.t_ras_ns = 30;
-  dram.t_wr_ns = 15;
-  dram.t_rfc_ns = 100;
-  dram.t_refi_ns = 100000;
-  return dram;
-}
 
 /// Sends requests by hand and notes the phases that come back.
 struct Initiator : sc_core::sc_module {

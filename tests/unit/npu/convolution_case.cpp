@@ -231,7 +231,7 @@ uint32_t ConvolutionCase::stream_bytes() const {
   const auto l = static_cast<uint32_t>(lanes);
   const uint32_t steps =
       config_.segments_y * config_.segments_x * ((config_.segment_elements + l - 1) / l);
-  return abi::weight_stream_bytes(steps, l * s_.weight_bits);
+  return (steps * l * s_.weight_bits + 127) / 128 * 16;
 }
 
 std::vector<uint8_t> ConvolutionCase::packed_weights() const {
