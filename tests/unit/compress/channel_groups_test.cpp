@@ -19,8 +19,8 @@ namespace {
 using graph::Graph;
 using graph::Node;
 using graph::Op;
-using testing::ElementsAre;
 using test::error_of;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// Small integers everywhere, so that float arithmetic is exact in any order.

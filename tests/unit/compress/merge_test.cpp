@@ -22,8 +22,8 @@ using graph::Node;
 using graph::Op;
 using graph::Shape;
 using graph::Window;
-using testing::ElementsAre;
 using test::error_of;
+using testing::ElementsAre;
 using testing::IsEmpty;
 
 std::vector<Op> ops(const Graph& net) {
