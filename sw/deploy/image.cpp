@@ -1,6 +1,8 @@
 #include "deploy/image.hpp"
 
-#include <boost/crc.hpp>
+#include <isa-l/crc.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -16,13 +18,21 @@ namespace {
 constexpr size_t kSectionAlignment = 64;
 
 uint32_t crc32c(const std::vector<uint8_t>& bytes) {
-  boost::crc_optimal<32, 0x1EDC6F41, 0xFFFFFFFF, 0xFFFFFFFF, true, true> crc;
+  uint32_t crc = 0xFFFF'FFFF;
+  const auto add = [&crc](const uint8_t* data, size_t size) {
+    while (size != 0) {
+      const auto piece = static_cast<int>(std::min<size_t>(size, 1 << 30));
+      crc = crc32_iscsi(const_cast<uint8_t*>(data), piece, crc);  // reads only
+      data += piece;
+      size -= static_cast<size_t>(piece);
+    }
+  };
   constexpr size_t kField = offsetof(abi::ImageHeader, crc32c);
-  const uint32_t zero = 0;
-  crc.process_bytes(bytes.data(), kField);
-  crc.process_bytes(&zero, sizeof(zero));
-  crc.process_bytes(bytes.data() + kField + sizeof(zero), bytes.size() - kField - sizeof(zero));
-  return crc.checksum();
+  constexpr uint8_t kZero[sizeof(abi::ImageHeader::crc32c)] = {};
+  add(bytes.data(), kField);
+  add(kZero, sizeof(kZero));
+  add(bytes.data() + kField + sizeof(kZero), bytes.size() - kField - sizeof(kZero));
+  return ~crc;
 }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what) {
