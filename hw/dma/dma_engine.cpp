@@ -10,6 +10,10 @@ using sc_core::sc_time_stamp;
 
 namespace {
 
+/// Pieces in which a transfer is copied of which all bursts were good; memories begin and end at
+/// multiples.
+constexpr uint32_t kCopyBytes = 1024;
+
 /// Moves a burst between memory and the rows of the local block that it covers.
 void copy_local(const Descriptor3d& descriptor, const LocalView& local, const Burst& burst,
                 uint8_t* memory, bool to_local) {
@@ -128,10 +132,12 @@ tlm::tlm_dmi DmaEngine::memory_at(uint64_t address) {
 uint64_t DmaEngine::move_data(const Descriptor3d& descriptor, Direction direction,
                               const LocalView& local) {
   tlm::tlm_dmi memory = memory_at(descriptor.base_address);
-  BurstCutter cutter(descriptor, config_.burst_bytes);
+  const bool all = transaction_->is_response_ok();
+  BurstCutter cutter(descriptor,
+                     all ? std::max(config_.burst_bytes, kCopyBytes) : config_.burst_bytes);
   Burst burst;
   uint64_t bytes = 0;
-  for (uint64_t n = 0; n < train_->bursts_issued && cutter.next(burst); ++n) {
+  for (uint64_t n = 0; (all || n < train_->bursts_issued) && cutter.next(burst); ++n) {
     const uint64_t last = burst.address + (burst.bytes - 1);
     const auto holds = [&] {
       return burst.address >= memory.get_start_address() && last <= memory.get_end_address();
