@@ -34,6 +34,13 @@ class BurstCutter {
   /// The next burst; false when there is none.
   bool next(Burst& burst);
   bool done() const { return offset_ == total_bytes_; }
+  /// How many of the next bursts are of burst_bytes and follow the last without a gap.
+  uint64_t even_bursts() const { return x_ == 0 ? 0 : (runs_.x_bytes - x_) / burst_bytes_; }
+  /// Goes on as if next() had given so many bursts, fewer than even_bursts().
+  void skip(uint64_t bursts) {
+    offset_ += bursts * burst_bytes_;
+    x_ += bursts * burst_bytes_;
+  }
 
  private:
   Descriptor3d runs_;  ///< the descriptor with contiguous rows merged

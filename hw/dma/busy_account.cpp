@@ -22,6 +22,16 @@ void BusyAccount::charge(const BurstStamps& stamps, uint64_t cycle) {
   charged_until_ = until;
 }
 
+void BusyAccount::repeat(const BurstStamps& last, uint64_t interval, uint64_t bursts) {
+  const BurstStamps next{last.issued + interval, last.delivered + interval, last.served + interval,
+                         last.returned + interval};
+  BusyAccount one;
+  one.start(charged_until_);
+  one.charge(next, next.returned);
+  sums_ = sums_ + one.sums_ * bursts;
+  charged_until_ += interval * bursts;
+}
+
 void BusyAccount::charge_other(uint64_t cycle) {
   const uint64_t until = std::max(charged_until_, cycle);
   sums_.other_cycles += until - charged_until_;

@@ -20,6 +20,10 @@ struct Breakdown {
     return {a.total_cycles - b.total_cycles, a.dram_cycles - b.dram_cycles,
             a.noc_cycles - b.noc_cycles, a.other_cycles - b.other_cycles};
   }
+  friend Breakdown operator*(const Breakdown& a, uint64_t factor) {
+    return {a.total_cycles * factor, a.dram_cycles * factor, a.noc_cycles * factor,
+            a.other_cycles * factor};
+  }
 };
 
 /// When a burst passed which border, in cycles; kUnset if it did not.
@@ -47,6 +51,10 @@ class BusyAccount {
   void charge_other(uint64_t cycle);
 
   const Breakdown& sums() const { return sums_; }
+
+  /// Charges `bursts` more, each `interval` cycles after the one before it at every border, of
+  /// which the one with these stamps was charged last.
+  void repeat(const BurstStamps& last, uint64_t interval, uint64_t bursts);
 
  private:
   uint64_t charged_until_ = 0;

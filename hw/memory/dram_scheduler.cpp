@@ -28,6 +28,15 @@ std::size_t DramScheduler::choose(uint64_t cycle) const {
   return best;
 }
 
+void DramScheduler::shift(uint64_t cycles, uint64_t address, uint64_t tag) {
+  last_choice_cycle_ += cycles;
+  for (Waiting& w : waiting_) {
+    w.access.arrival_cycle += cycles;
+    w.access.address += address;
+    w.access.tag += tag;
+  }
+}
+
 DramScheduler::Served DramScheduler::serve(uint64_t cycle) {
   last_choice_cycle_ = cycle;
   const std::size_t chosen = choose(cycle);

@@ -46,6 +46,8 @@ class DramScheduler {
   uint64_t choice_cycle() const;
   /// Makes it, at `cycle`: choice_cycle().
   Served serve(uint64_t cycle);
+  /// All that waits comes so much later; its place in the memory stays in its row.
+  void shift(uint64_t cycles, uint64_t address, uint64_t tag);
 
  private:
   struct Waiting {

@@ -100,6 +100,23 @@ uint64_t DramTiming::access_column(Channel& channel, uint64_t arrival_ps, uint64
   return channel.bus_free_ps;
 }
 
+void DramTiming::repeat(uint32_t number, uint64_t address, bool is_write, const DramPace& before,
+                        uint64_t times) {
+  Channel& channel = channels_[number];
+  channel.bus_free_ps += times * (channel.bus_free_ps - before.bus_free_ps);
+  Bank& bank = channel.banks[place_of(address).bank];
+  const uint64_t closable_ps =
+      is_write ? channel.bus_free_ps + wr_ps_ : channel.bus_free_ps - cas_ps_;
+  bank.precharge_ready_ps = std::max(bank.precharge_ready_ps, closable_ps);
+  const DramStatistics& was = before.statistics;
+  const auto grow = [&](uint64_t& count, uint64_t then) { count += times * (count - then); };
+  grow(statistics_.reads, was.reads);
+  grow(statistics_.writes, was.writes);
+  grow(statistics_.bytes_read, was.bytes_read);
+  grow(statistics_.bytes_written, was.bytes_written);
+  grow(statistics_.row_hits, was.row_hits);
+}
+
 void DramTiming::refresh(Channel& channel, uint64_t now_ps) {
   // Of refreshes long past only the last can still be in the way; all of them are counted.
   if (now_ps > channel.next_refresh_ps + refi_ps_) {

@@ -26,6 +26,12 @@ struct DramStatistics {
   uint64_t refreshes = 0;  ///< all-bank refreshes, counted when an access finds them due
 };
 
+/// What a steady stream of accesses to one row leaves behind (DramTiming::repeat).
+struct DramPace {
+  DramStatistics statistics;
+  uint64_t bus_free_ps = 0;
+};
+
 /// Command timing of DRAM channels, in the order of the calls (which DramScheduler chooses), rows
 /// left open.
 ///
@@ -75,6 +81,17 @@ class DramTiming {
   uint64_t data_ps(uint32_t channel, const Place& place, uint64_t now_ps) const;
 
   const DramStatistics& statistics() const { return statistics_; }
+
+  /// What is left of the row of `address` from there on, of a memory of one channel.
+  uint64_t bytes_to_row_end(uint64_t address) const {
+    return (uint64_t{1} << row_bits_) - (address & ((uint64_t{1} << row_bits_) - 1));
+  }
+  uint64_t next_refresh_ps(uint32_t channel) const { return channels_[channel].next_refresh_ps; }
+  DramPace pace(uint32_t channel) const { return {statistics_, channels_[channel].bus_free_ps}; }
+  /// As if what came since `before`, an access to the open row of `address`, had come so many times
+  /// more, each as long after the other. No refresh falls due meanwhile.
+  void repeat(uint32_t channel, uint64_t address, bool is_write, const DramPace& before,
+              uint64_t times);
 
  private:
   struct Bank {

@@ -173,7 +173,7 @@ void Fabric::request_granted(const Plane::Grant& grant) {
 void Fabric::burst_left(const Plane::Grant& grant) {
   Port& port = ports_[grant.packet.source];
   Slot& slot = port.slot(port.sent);
-  if (port.sent >= port.slots.size()) {
+  if (port.sent - port.charged == port.slots.size()) {
     port.account.charge(slot.stamps, slot.stamps.returned);
     ++port.charged;
   }
@@ -307,7 +307,7 @@ void Fabric::emit(uint32_t port, uint64_t cycle) {
   ResponseSource& source = sources_[port];
   if (source.waiting || source.queue.empty()) return;
   const Packet packet = source.queue.front().packet;
-  source.queue.pop_front();
+  source.queue.erase(source.queue.begin());
   source.waiting = true;
   responses_.send(packet, cycle);
   if (packet.of_train) return;
@@ -315,7 +315,7 @@ void Fabric::emit(uint32_t port, uint64_t cycle) {
       first_response_link_ + responses_.route(packet.source, packet.destination).front();
 }
 
-void Fabric::response_granted(const Plane::Grant& grant) {
+void Fabric::response_granted(const Plane::Grant& grant, uint64_t cycle) {
   const Packet& packet = grant.packet;
   const auto id = static_cast<uint32_t>(packet.tag);
   if (grant.first) {
@@ -336,14 +336,14 @@ void Fabric::response_granted(const Plane::Grant& grant) {
   if (!grant.last) {
     if (!packet.of_train) singles_[id].waits_for = first_response_link_ + grant.next_link;
   } else if (packet.of_train) {
-    burst_returns(grant);
+    burst_returns(grant, cycle);
   } else {
     stop_moving(id);
     note(Notice::Kind::kResponseDelivered, grant.arrival_cycle, id);
   }
 }
 
-void Fabric::burst_returns(const Plane::Grant& grant) {
+void Fabric::burst_returns(const Plane::Grant& grant, uint64_t cycle) {
   const uint32_t initiator = grant.packet.destination;
   Port& port = ports_[initiator];
   Slot& returned = port.slot(grant.packet.tag);
@@ -354,12 +354,15 @@ void Fabric::burst_returns(const Plane::Grant& grant) {
     Slot& slot = port.slot(port.retired++);
     port.last_retired_cycle = std::max(slot.back_cycle, port.last_retired_cycle);
     slot.stamps.returned = port.last_retired_cycle;
+    hear(port, slot);
     if (slot.failed && !port.failing_address) port.failing_address = slot.address;
   }
   issue_next(initiator);
   if (!port.waiting && port.retired == port.sent) {
     port.done_cycle = port.last_retired_cycle;
     note(Notice::Kind::kTrainDone, port.done_cycle, initiator);
+  } else {
+    leap(initiator, cycle);
   }
 }
 
@@ -376,7 +379,7 @@ void Fabric::perform_next_event() {
     emit(number, cycle);
   } else if (number < first_request_link_) {
     const auto grant = responses_.arbitrate(number - first_response_link_, cycle);
-    if (grant) response_granted(*grant);
+    if (grant) response_granted(*grant, cycle);
   } else if (number >= memories_begin()) {
     serve(number, cycle);
   } else {
@@ -386,7 +389,9 @@ void Fabric::perform_next_event() {
 }
 
 void Fabric::advance(uint64_t cycle) {
+  horizon_ = cycle;
   while (agenda_.next_cycle() < cycle) perform_next_event();
+  horizon_ = 0;
 }
 
 void Fabric::note(Notice::Kind kind, uint64_t cycle, uint64_t id) {

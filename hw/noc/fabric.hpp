@@ -4,7 +4,6 @@
 /// come back, for the SystemC model (noc::Interconnect) and for the estimate. No SystemC.
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <vector>
 
@@ -103,7 +102,7 @@ class Fabric {
   /// The cycle of the next event; kNever if there is none.
   uint64_t next_event_cycle() { return agenda_.next_cycle(); }
   void perform_next_event();
-  /// Performs all events before `cycle`.
+  /// Performs all events before `cycle`; those of a train that is alone and even many at a time.
   void advance(uint64_t cycle);
   /// Notices since the last call, known ahead of their cycles; valid until the next call.
   const std::vector<Notice>& take_notices();
@@ -144,6 +143,20 @@ class Fabric {
     dma::BurstStamps stamps;  ///< `returned` as it retires, once all before have returned
     uint64_t back_cycle = kNever;
   };
+  /// Where a train and what serves it are when a burst returns.
+  struct Pace {
+    uint64_t cycle = 0;
+    bool waiting = false;
+    Plane::Pace requests, responses;
+    memory::DramPace memory;
+  };
+  /// How evenly the bursts of a train follow each other.
+  struct Rhythm {
+    Slot last;                 ///< the burst that retired last
+    uint64_t cycles = 0;       ///< between it and the one before, at every border
+    uint64_t even = 0;         ///< bursts for which that has been so
+    std::optional<Pace> pace;  ///< one burst ago
+  };
   struct Port {
     std::optional<dma::BurstCutter> cutter;
     bool is_write = false;
@@ -164,6 +177,7 @@ class Fabric {
     uint32_t window = 0;      ///< bursts in flight at most
     std::vector<Slot> slots;  ///< a ring of at least as many
     dma::BusyAccount account;
+    Rhythm rhythm;
 
     Slot& slot(uint64_t burst) { return slots[burst & (slots.size() - 1)]; }
     const Slot& slot(uint64_t burst) const { return slots[burst & (slots.size() - 1)]; }
@@ -174,8 +188,8 @@ class Fabric {
     Packet packet;
   };
   struct ResponseSource {
-    std::deque<Response> queue;  ///< by readiness
-    bool waiting = false;        ///< one has been handed to the plane and has not left
+    std::vector<Response> queue;  ///< by readiness
+    bool waiting = false;         ///< one has been handed to the plane and has not left
     uint64_t free_cycle = 0;
   };
   struct Single {
@@ -216,8 +230,16 @@ class Fabric {
   void respond_to(const Packet& request, uint64_t served_cycle, bool has_served);
   void queue_response(const Packet& packet, uint64_t ready_cycle);
   void emit(uint32_t port, uint64_t cycle);
-  void response_granted(const Plane::Grant& grant);
-  void burst_returns(const Plane::Grant& grant);
+  void response_granted(const Plane::Grant& grant, uint64_t cycle);
+  void burst_returns(const Plane::Grant& grant, uint64_t cycle);
+  void hear(Port& port, const Slot& retired);
+  void leap(uint32_t initiator, uint64_t cycle);
+  Pace pace_of(uint32_t initiator, uint64_t cycle) const;
+  void charge_returned(Port& port, uint64_t cycle);
+  bool alone(uint32_t initiator) const;
+  bool in_flight_even(const Port& port) const;
+  uint64_t bursts_to_leap(const Port& port, uint64_t cycle) const;
+  void repeat(uint32_t initiator, const Pace& before, uint64_t bursts);
   void note(Notice::Kind kind, uint64_t cycle, uint64_t id);
   void stop_moving(uint32_t id);
   uint64_t earliest_done(const Port& port, uint64_t cycle) const;
@@ -230,6 +252,7 @@ class Fabric {
   std::vector<uint32_t> first_port_;  ///< of each target; one more: of nobody
   std::vector<uint32_t> target_of_;   ///< of each port
   std::vector<Memory> memories_;      ///< of each target
+  uint64_t horizon_ = 0;              ///< nothing is passed in for before this cycle
   Agenda agenda_;  ///< response sources, then links of responses, then links of requests
   uint32_t first_response_link_;
   uint32_t first_request_link_;

@@ -13,11 +13,31 @@ enum Direction : unsigned { kEast, kWest, kSouth, kNorth, kDirections };
 }  // namespace
 
 uint32_t Agenda::pop() {
-  next_cycle();
-  const uint32_t number = number_of(heap_.top());
-  heap_.pop();
+  const auto number = static_cast<uint32_t>(first_ & ((1U << kNumberBits) - 1));
+  *std::find(entries_.begin(), entries_.end(), first_) = entries_.back();
+  entries_.pop_back();
   due_[number] = kNever;
+  first_ = kNever;
+  for (const uint64_t entry : entries_) first_ = std::min(first_, entry);
   return number;
+}
+
+void Agenda::shift(uint64_t cycles) {
+  for (uint64_t& entry : entries_) {
+    entry += cycles << kNumberBits;
+    due_[entry & ((1U << kNumberBits) - 1)] += cycles;
+  }
+  if (first_ != kNever) first_ += cycles << kNumberBits;
+}
+
+void Credits::repeat(uint64_t times, uint64_t cycles) {
+  std::vector<uint64_t> shifted(returns_.size());
+  for (uint64_t i = 0; i < returns_.size(); ++i) {
+    shifted[(i + times) & (returns_.size() - 1)] = returns_[i] + cycles;
+  }
+  returns_ = std::move(shifted);
+  taken_ += times;
+  returned_ += times;
 }
 
 Plane::Plane(unsigned columns, unsigned rows, std::vector<unsigned> sources,
@@ -65,7 +85,7 @@ std::vector<uint32_t> Plane::find_route(unsigned from, unsigned to, uint32_t des
   return route;
 }
 
-void Plane::send(Packet packet, uint64_t cycle) {
+void Plane::send(const Packet& packet, uint64_t cycle) {
   enter(route(packet.source, packet.destination).front(), {packet, 0, cycle});
 }
 
@@ -96,6 +116,9 @@ void Plane::reschedule(uint32_t number) {
 /// The waiting packet that is granted; their number if none can be.
 std::size_t Plane::choose(uint32_t number, uint64_t cycle) const {
   const Link& link = links_[number];
+  if (link.waiting.size() == 1) {
+    return grantable_cycle(number, link.waiting.front()) > cycle ? 1 : 0;
+  }
   const auto count = static_cast<uint32_t>(sources_.size());
   std::size_t best = link.waiting.size();
   uint32_t best_distance = count;
@@ -118,31 +141,34 @@ std::optional<Plane::Grant> Plane::arbitrate(uint32_t number, uint64_t cycle) {
     reschedule(number);
     return std::nullopt;
   }
-  const Waiting granted = link.waiting[chosen];
-  link.waiting.erase(link.waiting.begin() + static_cast<std::ptrdiff_t>(chosen));
-  const Packet& packet = granted.packet;
+  std::optional<Grant> result(std::in_place);
+  Grant& grant = *result;
+  const auto granted = link.waiting.begin() + static_cast<std::ptrdiff_t>(chosen);
+  const uint32_t hop = granted->hop;
+  const uint64_t waited = cycle - granted->arrival_cycle;
+  grant.packet = granted->packet;
+  link.waiting.erase(granted);
+  const Packet& packet = grant.packet;
   const std::vector<uint32_t>& way = route(packet.source, packet.destination);
   link.last_source = packet.source;
   link.busy_until = cycle + packet.flits();
   ++link.statistics.packets;
   link.statistics.flits += packet.flits();
-  link.statistics.stall_cycles += cycle - granted.arrival_cycle;
+  link.statistics.stall_cycles += waited;
 
-  Grant grant;
-  grant.packet = packet;
-  grant.first = granted.hop == 0;
-  grant.last = granted.hop + 1 == way.size();
+  grant.first = hop == 0;
+  grant.last = hop + 1 == way.size();
   grant.released_cycle = link.busy_until;
   grant.arrival_cycle = cycle + latency_cycles_ + packet.beats;
   if (grant.last) {
     if (packet.takes_credit) credits_[packet.destination].take();
     count(packet, cycle);
   } else {
-    grant.next_link = way[granted.hop + 1];
-    enter(grant.next_link, {packet, granted.hop + 1, cycle + latency_cycles_});
+    grant.next_link = way[hop + 1];
+    enter(grant.next_link, {packet, hop + 1, cycle + latency_cycles_});
   }
   if (!link.waiting.empty()) reschedule(number);
-  return grant;
+  return result;
 }
 
 void Plane::count(const Packet& packet, uint64_t cycle) {
@@ -158,6 +184,33 @@ void Plane::count(const Packet& packet, uint64_t cycle) {
 void Plane::give_credit(uint32_t destination, uint64_t cycle) {
   credits_[destination].give_back(cycle);
   reschedule(first_destination_link_ + destination);
+}
+
+Plane::Pace Plane::pace(uint32_t source, uint32_t destination) const {
+  return {links_[route(source, destination).back()].statistics, source_statistics_[source],
+          destination_statistics_[destination]};
+}
+
+void Plane::repeat(uint32_t source, uint32_t destination, bool takes_credits, const Pace& before,
+                   uint64_t times, uint64_t cycles) {
+  Link& link = links_[route(source, destination).back()];
+  link.busy_until += cycles;
+  for (Waiting& w : link.waiting) {
+    w.arrival_cycle += cycles;
+    w.packet.ready_cycle += cycles;
+    w.packet.tag += times;
+  }
+  const auto grow = [&](uint64_t& count, uint64_t then) { count += times * (count - then); };
+  grow(link.statistics.packets, before.link.packets);
+  grow(link.statistics.flits, before.link.flits);
+  grow(link.statistics.stall_cycles, before.link.stall_cycles);
+  for (auto [now, then] : {std::pair(&source_statistics_[source], &before.source),
+                           std::pair(&destination_statistics_[destination], &before.destination)}) {
+    grow(now->transactions, then->transactions);
+    grow(now->bytes, then->bytes);
+    grow(now->contention_cycles, then->contention_cycles);
+  }
+  if (takes_credits) credits_[destination].repeat(times, cycles);
 }
 
 uint32_t Plane::destination_of(uint32_t link) const {

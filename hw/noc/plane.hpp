@@ -2,10 +2,10 @@
 
 /// One direction of a network, requests or responses: packets over links, in cycles. No SystemC.
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <optional>
-#include <queue>
 #include <string>
 #include <vector>
 
@@ -17,6 +17,7 @@ namespace tessera::noc {
 constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
 
 /// When which of a set of things is due: first by cycle, then by number. Each is due once at most.
+/// Few are at a time, so that the first is found by looking at all.
 class Agenda {
  public:
   /// `count`: at most 65536.
@@ -25,8 +26,14 @@ class Agenda {
   /// `number` is due at `cycle`, or before if it was already.
   void schedule(uint32_t number, uint64_t cycle) {
     if (cycle >= due_[number]) return;
+    const uint64_t entry = cycle << kNumberBits | number;
+    if (due_[number] == kNever) {
+      entries_.push_back(entry);
+    } else {
+      *std::find(entries_.begin(), entries_.end(), due_[number] << kNumberBits | number) = entry;
+    }
     due_[number] = cycle;
-    heap_.push(cycle << kNumberBits | number);
+    first_ = std::min(first_, entry);
   }
   /// More things; returns the number of the first.
   uint32_t add(std::size_t count) {
@@ -35,25 +42,20 @@ class Agenda {
   }
   uint64_t due_cycle(uint32_t number) const { return due_[number]; }
   /// kNever if nothing is.
-  uint64_t next_cycle() {
-    while (!heap_.empty()) {
-      const uint64_t cycle = heap_.top() >> kNumberBits;
-      if (due_[number_of(heap_.top())] == cycle) return cycle;
-      heap_.pop();
-    }
-    return kNever;
-  }
+  uint64_t next_cycle() const { return first_ == kNever ? kNever : first_ >> kNumberBits; }
   /// Takes what is due first.
   uint32_t pop();
+  /// How many things are due.
+  std::size_t size() const { return entries_.size(); }
+  /// All that is due becomes due so much later.
+  void shift(uint64_t cycles);
 
  private:
   static constexpr unsigned kNumberBits = 16;
-  static uint32_t number_of(uint64_t entry) {
-    return static_cast<uint32_t>(entry & ((1U << kNumberBits) - 1));
-  }
 
-  std::vector<uint64_t> due_;
-  std::priority_queue<uint64_t, std::vector<uint64_t>, std::greater<>> heap_;
+  std::vector<uint64_t> due_;      ///< by number
+  std::vector<uint64_t> entries_;  ///< cycle, then number, of what is due, in any order
+  uint64_t first_ = kNever;        ///< the least of them
 };
 
 /// The least power of two that is no less: rings of that size need no division.
@@ -77,6 +79,8 @@ class Credits {
   void take() { ++taken_; }
   /// Cycles never go back.
   void give_back(uint64_t cycle) { returns_[returned_++ & (returns_.size() - 1)] = cycle; }
+  /// As if so many more had been taken and given back, the last `cycles` after the last one.
+  void repeat(uint64_t times, uint64_t cycles);
 
  private:
   std::size_t depth_;
@@ -154,7 +158,7 @@ class Plane {
   static std::size_t link_count(unsigned columns, unsigned rows, std::size_t destinations);
 
   /// The packet is at its source from `cycle` on, where no other waits.
-  void send(Packet packet, uint64_t cycle);
+  void send(const Packet& packet, uint64_t cycle);
   /// What is due at `link`, at `cycle`.
   std::optional<Grant> arbitrate(uint32_t link, uint64_t cycle);
   void give_credit(uint32_t destination, uint64_t cycle);
@@ -167,6 +171,18 @@ class Plane {
   uint64_t one_way_cycles(uint32_t source, uint32_t destination) const {
     return route(source, destination).size() * latency_cycles_;
   }
+
+  /// What a steady stream between two ports of a crossbar leaves behind (repeat()).
+  struct Pace {
+    LinkStatistics link;
+    PortStatistics source, destination;
+  };
+  Pace pace(uint32_t source, uint32_t destination) const;
+  /// As if what came since `before`, one packet of a stream that has the link for itself, had come
+  /// so many times more, all within `cycles`.
+  void repeat(uint32_t source, uint32_t destination, bool takes_credits, const Pace& before,
+              uint64_t times, uint64_t cycles);
+  bool is_crossbar() const { return columns_ == 0; }
 
   std::size_t sources() const { return sources_.size(); }
   std::size_t links() const { return links_.size(); }

@@ -45,6 +45,18 @@ std::vector<Work> random_works(unsigned seed, int count) {
   return works;
 }
 
+/// Contiguous, up to 60,000 bytes, often long pauses.
+std::vector<Work> long_works(unsigned seed, int count) {
+  std::mt19937 random(seed);
+  std::vector<Work> works = random_works(seed, count);
+  for (Work& work : works) {
+    work.descriptor = {work.descriptor.base_address, 1 + random() % 60'000, 1, 1, 0, 0};
+    if (random() % 2 != 0) work.descriptor.base_address &= ~uint64_t{63};
+    if (random() % 2 != 0) work.pause_cycles = random() % 20'000;
+  }
+  return works;
+}
+
 /// Engines and memory alone, where they are on the chip.
 Layout layout_of(const chip::Chip& chip, unsigned engines) {
   Layout layout = chip_layout(chip);
@@ -144,6 +156,20 @@ class TrainsOf : public testing::TestWithParam<const char*> {};
 TEST_P(TrainsOf, one_engine_takes_the_modules_cycles_exactly) {
   const chip::Chip chip = chip::load_chip(GetParam());
   const std::vector<std::vector<Work>> works{random_works(seed(), 300)};
+  EXPECT_EQ(evaluate(chip, works), simulate(chip, works));
+}
+
+/// Trains of a few rows of the memory, which are timed many bursts at once while they are alone.
+TEST_P(TrainsOf, long_streams_take_the_modules_cycles_exactly) {
+  const chip::Chip chip = chip::load_chip(GetParam());
+  const std::vector<std::vector<Work>> works{long_works(seed(), 60)};
+  EXPECT_EQ(evaluate(chip, works), simulate(chip, works));
+}
+
+TEST_P(TrainsOf, long_streams_with_company_now_and_then_take_the_modules_cycles_exactly) {
+  const chip::Chip chip = chip::load_chip(GetParam());
+  const unsigned first = seed();
+  const std::vector<std::vector<Work>> works{long_works(first, 60), long_works(first + 1, 60)};
   EXPECT_EQ(evaluate(chip, works), simulate(chip, works));
 }
 
