@@ -72,6 +72,7 @@ void gather_layers(const chip::Chip& chip, const deploy::Image& image, Soc& soc,
   for (std::size_t c = 0; c < soc.clusters(); ++c) {
     const npu::ClusterStatistics statistics = soc.cluster(c).statistics();
     result.clusters.push_back(statistics.cycles);
+    result.kernel_seconds += soc.cluster(c).kernel_seconds();
     result.events += statistics.events;
     for (const npu::LayerStatistics& s : statistics.layers) events[s.layer] += s.events;
   }

@@ -76,6 +76,7 @@ struct ImageRunResult {
   NocResult noc;
   uint64_t host_instructions = 0;  ///< 0 with the native core
   double simulation_seconds = 0;
+  double kernel_seconds = 0;  ///< in which arrays' values were computed, summed over the clusters
   double clock_hz = 0;
 
   double top1_percent() const;

@@ -171,6 +171,7 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["layers"] = std::move(layers);
   o["simulation_seconds"] = r.simulation_seconds;
   o["simulated_macs_per_second"] = macs_per_second(r);
+  o["kernel_seconds"] = r.kernel_seconds;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   o["peak_memory_bytes"] = static_cast<uint64_t>(usage.ru_maxrss) * 1024;

@@ -71,6 +71,7 @@ TransferResult DmaEngine::transfer(const Descriptor3d& descriptor, Direction dir
   bursts_ += train_->bursts_issued;
   result.status = transaction_->get_response_status();
   if (!result.ok()) result.failing_address = train_->failing_address;
+  if (local.before_moving) local.before_moving();
   result.bytes = move_data(descriptor, direction, local);
   (direction == Direction::kRead ? bytes_read_ : bytes_written_) += result.bytes;
   return result;

@@ -3,6 +3,7 @@
 #include <tlm_utils/simple_initiator_socket.h>
 
 #include <cstdint>
+#include <functional>
 #include <systemc>
 #include <tlm>
 #include <vector>
@@ -28,6 +29,7 @@ struct LocalView {
   uint8_t* data = nullptr;
   int64_t y_stride = 0;
   int64_t z_stride = 0;
+  std::function<void()> before_moving = {};  ///< called before the data move, unless empty
 };
 
 struct TransferResult {

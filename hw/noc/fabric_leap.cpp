@@ -3,9 +3,9 @@
 // A burst passes borders: issued, delivered, served, returned. Behind each it waits for two things:
 // that it passed the border before, and that the burst before it has passed this one (a burst is
 // issued when the one before has left and one further ahead has returned). Its time is the later of
-// the two, each plus a constant. So once bursts pass a border at one interval, and come to it at that
-// interval, they go on doing so: until the descriptor's run or the row of the memory ends, a refresh
-// is due, or somebody else comes.
+// the two, each plus a constant. So once bursts pass a border at one interval, and come to it at
+// that interval, they go on doing so: until the descriptor's run or the row of the memory ends, a
+// refresh is due, or somebody else comes.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -69,13 +69,13 @@ void Fabric::leap(uint32_t initiator, uint64_t cycle) {
   const uint64_t cycles = port.rhythm.cycles;
   const Pace& now = *port.rhythm.pace;
   const uint64_t accesses = now.memory.statistics.row_hits - before->memory.statistics.row_hits;
-  const bool steady =
-      now.cycle - before->cycle == cycles &&
-      now.memory.bus_free_ps - before->memory.bus_free_ps == cycles * period_ps_ &&
-      now.memory.statistics.activates == before->memory.statistics.activates &&
-      now.memory.statistics.refreshes == before->memory.statistics.refreshes && accesses > 0 &&
-      now.requests.link.packets - before->requests.link.packets == 1 &&
-      now.responses.link.packets - before->responses.link.packets == 1;
+  const bool steady = now.cycle - before->cycle == cycles &&
+                      now.memory.bus_free_ps - before->memory.bus_free_ps == cycles * period_ps_ &&
+                      now.memory.statistics.activates == before->memory.statistics.activates &&
+                      now.memory.statistics.refreshes == before->memory.statistics.refreshes &&
+                      accesses > 0 &&
+                      now.requests.link.packets - before->requests.link.packets == 1 &&
+                      now.responses.link.packets - before->responses.link.packets == 1;
   if (!steady) return;
   const uint64_t bursts = bursts_to_leap(port, cycle);
   if (bursts < kFewestBursts) return;
@@ -132,11 +132,8 @@ Fabric::Pace Fabric::pace_of(uint32_t initiator, uint64_t cycle) const {
   const Port& port = ports_[initiator];
   const uint32_t target_port = place_of(port.rhythm.last.address, 1, true).port;
   const Memory& memory = memories_[target_of_[target_port]];
-  return {cycle,
-          port.waiting,
-          requests_.pace(initiator, target_port),
-          responses_.pace(target_port, initiator),
-          memory.timing->pace(0)};
+  return {cycle, port.waiting, requests_.pace(initiator, target_port),
+          responses_.pace(target_port, initiator), memory.timing->pace(0)};
 }
 
 /// How many more bursts follow at the same interval, as far as is known.

@@ -86,6 +86,13 @@ class ArrayBackend {
   virtual ~ArrayBackend() = default;
 
   virtual ArrayResult run(const ArrayRun& run, ArrayClient& client) = 0;
+
+  /// Whether a RUN of that mode and that many operands a reduction takes chip::run_cycles in any
+  /// case and cannot overflow, so that its values may be computed in another thread while its
+  /// cycles pass.
+  virtual bool predictable(const abi::PeMode& /*mode*/, std::size_t /*reduction*/) const {
+    return false;
+  }
 };
 
 }  // namespace tessera::npu

@@ -55,6 +55,7 @@ Cluster::Cluster(const sc_core::sc_module_name& name, const chip::Chip& chip,
 
 ClusterStatistics Cluster::statistics() {
   account();
+  collect_events(true);
   return accounting_.statistics();
 }
 

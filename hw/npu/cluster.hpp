@@ -48,6 +48,9 @@ class Cluster : public sc_core::sc_module {
   /// Cycles and events so far.
   ClusterStatistics statistics();
 
+  /// Wall clock in which the array's values were computed, up to the last statistics().
+  double kernel_seconds() const { return compute_unit_.kernel_seconds(); }
+
   /// One line on the sticky error ("compute engine: illegal mode (info 0x1) at layer 3, command
   /// 7"), or empty.
   std::string error_text() const;
@@ -58,7 +61,10 @@ class Cluster : public sc_core::sc_module {
   /// The last bad register access, in words, or empty.
   const std::string& bad_access_text() const { return bad_access_; }
 
-  const LocalMemories& memories() const { return memories_; }
+  const LocalMemories& memories() {
+    collect_events(true);
+    return memories_;
+  }
 
  private:
   enum class Activity : uint8_t { kIdle, kWaiting, kWorking };
@@ -97,6 +103,7 @@ class Cluster : public sc_core::sc_module {
   void idle(abi::Engine engine);
   void execute_configure(const Command& command, uint32_t epoch);
   void execute_run(const Command& command, uint32_t epoch);
+  void collect_events(bool all);
   void execute_transfer(abi::Engine engine, const Command& command, uint32_t epoch);
   void fail(abi::Engine engine, Fault fault, uint32_t tag);
   bool wait_cycles(uint64_t cycles, uint32_t epoch);

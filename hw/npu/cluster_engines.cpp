@@ -142,12 +142,18 @@ void Cluster::execute_run(const Command& command, uint32_t epoch) {
   if (!configured_) {
     return fail(abi::Engine::kCompute, {abi::NpuError::kNotConfigured, 0}, command.tag);
   }
-  const ComputeUnit::Run run = compute_unit_.run(config_, command.payload_as<abi::ComputeRun>());
+  const auto run = compute_unit_.start(config_, command.payload_as<abi::ComputeRun>());
   if (run.fault) return fail(abi::Engine::kCompute, *run.fault, command.tag);
   accounting_.compute_runs(run.cycles.compute());
   if (!wait_cycles(run.cycles.total, epoch)) return;
-  compute_unit_.commit();
-  accounting_.count(abi::tag_layer(command.tag), run.events);
+  compute_unit_.finish(abi::tag_layer(command.tag));
+  collect_events(false);
+}
+
+/// Counts the events of RUNs that have ended: of those known by now, or of all.
+void Cluster::collect_events(bool all) {
+  compute_unit_.collect(
+      all, [this](uint32_t layer, const EventCounts& events) { accounting_.count(layer, events); });
 }
 
 void Cluster::execute_transfer(abi::Engine engine, const Command& command, uint32_t epoch) {
@@ -164,8 +170,17 @@ void Cluster::execute_transfer(abi::Engine engine, const Command& command, uint3
   const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
                                      transfer.y_count,       transfer.z_count,
                                      transfer.y_dram_stride, transfer.z_dram_stride};
-  const dma::LocalView view{memories_.at(transfer.local_address), transfer.y_local_stride,
-                            transfer.z_local_stride};
+  dma::LocalView view;
+  view.data = memories_.at(transfer.local_address);
+  view.y_stride = transfer.y_local_stride;
+  view.z_stride = transfer.z_local_stride;
+  view.before_moving = [&] {
+    if (is_load) {
+      compute_unit_.before_write(local.span());
+    } else {
+      compute_unit_.before_read(local.span());
+    }
+  };
   const dma::TransferResult result =
       is_load ? load_dma_.transfer(descriptor, dma::Direction::kRead, view)
               : store_dma_.transfer(descriptor, dma::Direction::kWrite, view);

@@ -1,6 +1,7 @@
 #include "npu/compute_unit.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "npu/packing.hpp"
@@ -8,6 +9,12 @@
 namespace tessera::npu {
 
 namespace {
+
+/// RUNs of fewer steps of a PE are computed before another thread would have woken up.
+constexpr uint64_t kStepsWorthAThread = 1U << 14;
+
+/// RUNs that have ended while their values are computed; each holds its outputs.
+constexpr std::size_t kMostPending = 8;
 
 __extension__ using Wide = unsigned __int128;
 
@@ -133,6 +140,28 @@ struct ComputeUnit::Layout {
   uint64_t output_bytes, residual_bytes;  ///< of one pixel
 };
 
+struct ComputeUnit::Job {
+  abi::ComputeConfig config{};
+  abi::ComputeRun run{};
+  std::vector<Operand> operands;
+  AddressSpan outputs;
+  std::vector<abi::ChannelParameters> parameters;
+  chip::ArrayRuns parts;
+  std::vector<chip::BankDemand> demands;  ///< of each part
+
+  std::vector<uint8_t> staged;  ///< packed outputs, pixel by pixel
+  std::size_t staged_pixel_bytes = 0;
+  std::optional<Fault> fault;
+  chip::RunCycles cycles;
+  EventCounts events;
+  std::chrono::duration<double> computing{};
+
+  uint32_t layer = 0;
+  common::Worker::Ticket ticket = 0;  ///< of what is left to do in another thread; 0: nothing
+};
+
+ComputeUnit::~ComputeUnit() = default;
+
 ComputeUnit::ComputeUnit(const chip::Npu& npu, LocalMemories& memories,
                          std::unique_ptr<ArrayBackend> array)
     : npu_(npu), memories_(memories), array_(std::move(array)) {}
@@ -145,9 +174,10 @@ std::optional<Fault> ComputeUnit::check_span(uint64_t address, uint64_t bytes, M
   return Fault{abi::NpuError::kBadAddress, static_cast<uint32_t>(bad)};
 }
 
-std::optional<Fault> ComputeUnit::check_run(const abi::ComputeConfig& config,
-                                            const abi::ComputeRun& run,
-                                            const Layout& layout) const {
+std::vector<ComputeUnit::Operand> ComputeUnit::operands(const abi::ComputeConfig& config,
+                                                        const abi::ComputeRun& run,
+                                                        const Layout& layout) {
+  std::vector<Operand> operands;
   if (run.input_rows != 0 && run.input_columns != 0) {
     // Slices read within the pixel; a RUN may begin with a later one.
     const uint64_t slices =
@@ -158,38 +188,47 @@ std::optional<Fault> ComputeUnit::check_run(const abi::ComputeConfig& config,
                                      packed_bytes(config.segment_elements, config.activation_bits);
     const uint64_t held = span_bytes(run.input_rows, config.input_row_pitch, run.input_columns,
                                      config.input_pixel_pitch, pixel);
-    if (const auto fault = check_span(run.activation_address, held, Memory::kActivations, true)) {
-      return fault;
-    }
+    operands.push_back({{run.activation_address, held}, Memory::kActivations, true});
   }
   const uint64_t streams = uint64_t{run.channel_count} * layout.weights.per_channel;
-  if (const auto fault =
-          check_span(run.weight_address, streams * layout.weights.pitch, Memory::kWeights, false)) {
-    return fault;
+  operands.push_back(
+      {{run.weight_address, streams * layout.weights.pitch}, Memory::kWeights, false});
+  operands.push_back(
+      {{run.parameter_address, uint64_t{run.channel_count} * sizeof(abi::ChannelParameters)},
+       Memory::kParameters,
+       false});
+  if (config.residual_bits != 0) {
+    const uint64_t residuals = span_bytes(layout.rows, config.residual_row_pitch, layout.columns,
+                                          config.residual_pixel_pitch, layout.residual_bytes);
+    operands.push_back({{run.residual_address, residuals}, Memory::kActivations, true});
   }
-  if (const auto fault =
-          check_span(run.parameter_address,
-                     static_cast<uint64_t>(run.channel_count) * sizeof(abi::ChannelParameters),
-                     Memory::kParameters, false)) {
-    return fault;
-  }
-  const uint64_t outputs = span_bytes(run.y_count, config.output_row_pitch, run.x_count,
-                                      config.output_pixel_pitch, layout.output_bytes);
-  if (const auto fault = check_span(run.output_address, outputs, Memory::kActivations, true)) {
-    return fault;
-  }
-  if (config.residual_bits == 0) return std::nullopt;
-  const uint64_t residuals = span_bytes(layout.rows, config.residual_row_pitch, layout.columns,
-                                        config.residual_pixel_pitch, layout.residual_bytes);
-  return check_span(run.residual_address, residuals, Memory::kActivations, true);
+  return operands;
 }
 
-std::optional<Fault> ComputeUnit::read_parameters(const abi::ComputeRun& run) {
-  parameters_.resize(run.channel_count);
-  std::memcpy(parameters_.data(), memories_.at(run.parameter_address),
+AddressSpan ComputeUnit::output_span(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                                     const Layout& layout) {
+  return {run.output_address, span_bytes(run.y_count, config.output_row_pitch, run.x_count,
+                                         config.output_pixel_pitch, layout.output_bytes)};
+}
+
+std::optional<Fault> ComputeUnit::check_run(const abi::ComputeConfig& config,
+                                            const abi::ComputeRun& run,
+                                            const Layout& layout) const {
+  std::vector<Operand> all = operands(config, run, layout);
+  all.push_back({output_span(config, run, layout), Memory::kActivations, true});
+  for (const Operand& o : all) {
+    const auto fault = check_span(o.span.address, o.span.bytes, o.memory, o.or_outputs);
+    if (fault) return fault;
+  }
+  return std::nullopt;
+}
+
+std::optional<Fault> ComputeUnit::read_parameters(const abi::ComputeRun& run, Job& job) const {
+  job.parameters.resize(run.channel_count);
+  std::memcpy(job.parameters.data(), memories_.at(run.parameter_address),
               run.channel_count * sizeof(abi::ChannelParameters));
   for (uint32_t k = 0; k < run.channel_count; ++k) {
-    if (parameters_[k].shift > 47) {
+    if (job.parameters[k].shift > 47) {
       return Fault{abi::NpuError::kIllegalMode, kParameterChannel + k};
     }
   }
@@ -314,16 +353,17 @@ uint64_t ComputeUnit::active_macs(const Layout& layout, uint64_t slice, uint64_t
 
 class ComputeUnit::Client final : public ArrayClient {
  public:
-  Client(ComputeUnit& unit, const abi::ComputeConfig& config, const abi::ComputeRun& run,
-         uint32_t first_channel, const Layout& layout)
+  Client(ComputeUnit& unit, Job& job, const abi::ComputeRun& run, uint32_t first_channel,
+         const Layout& layout)
       : unit_(unit),
-        config_(config),
+        job_(job),
+        config_(job.config),
         run_(run),
         first_channel_(first_channel),
-        slices_(config, run.channel_count),
+        slices_(config_, run.channel_count),
         layout_(layout),
-        window_(static_cast<uint64_t>(config.pool_h) * config.pool_w),
-        path_(config, run.channel_count) {
+        window_(static_cast<uint64_t>(config_.pool_h) * config_.pool_w),
+        path_(config_, run.channel_count) {
     unit_.activations_.clear();
   }
 
@@ -366,8 +406,8 @@ class ComputeUnit::Client final : public ArrayClient {
 
  private:
   void stage(uint64_t channel, uint64_t first_output, std::size_t count) {
-    uint8_t* pixel = unit_.staged_.data() + first_output * unit_.staged_pixel_bytes_;
-    for (std::size_t o = 0; o < count; ++o, pixel += unit_.staged_pixel_bytes_) {
+    uint8_t* pixel = job_.staged.data() + first_output * job_.staged_pixel_bytes;
+    for (std::size_t o = 0; o < count; ++o, pixel += job_.staged_pixel_bytes) {
       put_element(pixel, first_channel_ + channel, config_.output_bits, unit_.outputs_[o]);
     }
   }
@@ -380,12 +420,13 @@ class ComputeUnit::Client final : public ArrayClient {
       const uint64_t y = block / columns * config_.spread_y + row.position / config_.spread_x;
       const uint64_t x = block % columns * config_.spread_x + row.position % config_.spread_x;
       if (y >= run_.y_count || x >= run_.x_count) continue;
-      put_element(unit_.staged_.data() + (y * run_.x_count + x) * unit_.staged_pixel_bytes_,
+      put_element(job_.staged.data() + (y * run_.x_count + x) * job_.staged_pixel_bytes,
                   first_channel_ + row.channel, config_.output_bits, values[n]);
     }
   }
 
   ComputeUnit& unit_;
+  Job& job_;
   const abi::ComputeConfig& config_;
   const abi::ComputeRun& run_;
   const uint64_t first_channel_;  ///< of the array's RUN, within the command's
@@ -427,11 +468,11 @@ void ComputeUnit::count_events(const abi::ComputeConfig& config, const abi::Comp
       static_cast<uint64_t>(run.y_count) * run.x_count * layout.output_bytes;
 }
 
-ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::ComputeRun& run) {
-  Run result;
-  const auto illegal = [&](std::size_t offset) {
-    result.fault = {abi::NpuError::kIllegalMode, kRunWord + static_cast<uint32_t>(offset / 4)};
-    return result;
+ComputeUnit::Started ComputeUnit::start(const abi::ComputeConfig& config,
+                                        const abi::ComputeRun& run) {
+  const auto illegal = [](std::size_t offset) {
+    return Started{Fault{abi::NpuError::kIllegalMode, kRunWord + static_cast<uint32_t>(offset / 4)},
+                   {}};
   };
   if (run.channel_count == 0) return illegal(offsetof(abi::ComputeRun, channel_count));
   if (run.y_count == 0) return illegal(offsetof(abi::ComputeRun, y_count));
@@ -441,37 +482,60 @@ ComputeUnit::Run ComputeUnit::run(const abi::ComputeConfig& config, const abi::C
     return illegal(offsetof(abi::ComputeRun, x_count));
   }
   const Layout layout(config, run, npu_);
-  if ((result.fault = check_run(config, run, layout))) return result;
-  if ((result.fault = read_parameters(run))) return result;
-
-  staged_pixel_bytes_ = layout.output_bytes;
-  staged_.assign(outputs * staged_pixel_bytes_, 0);
-  const chip::ArrayRuns parts = chip::array_runs(config, run, npu_.rows);
-  for (uint64_t number = 0; number < parts.count && !result.fault; ++number) {
-    run_part(config, run, parts, number, result);
+  if (const auto fault = check_run(config, run, layout)) return {fault, {}};
+  auto job = std::make_shared<Job>();
+  if (const auto fault = read_parameters(run, *job)) return {fault, {}};
+  job->config = config;
+  job->run = run;
+  job->operands = operands(config, run, layout);
+  job->outputs = output_span(config, run, layout);
+  job->staged_pixel_bytes = layout.output_bytes;
+  job->staged.assign(outputs * layout.output_bytes, 0);
+  job->parts = chip::array_runs(config, run, npu_.rows);
+  chip::RunCycles known;
+  uint64_t steps = 0;
+  for (uint64_t number = 0; number < job->parts.count; ++number) {
+    const abi::ComputeRun part = part_of(config, run, job->parts, number);
+    const chip::RunShape shape = chip::run_shape(config, part, npu_.rows, npu_.columns);
+    job->demands.push_back(chip::bank_demand(config, part, shape, npu_.scratchpads.banks));
+    const chip::RunCycles cycles = chip::run_cycles(shape, job->demands.back().cycles);
+    known.total += cycles.total;
+    known.bank += cycles.bank;
+    steps += shape.channels * shape.pixels * shape.steps;
   }
-  if (result.fault) return result;
-  result.events.runs = 1;
-  staged_run_ = run;
-  staged_pixel_pitch_ = config.output_pixel_pitch;
-  staged_row_pitch_ = config.output_row_pitch;
-  return result;
+  current_ = job;
+  const bool small = steps < kStepsWorthAThread && worker_.idle();
+  if (!small && array_->predictable(layout.mode, layout.reduction)) {
+    job->ticket = worker_.push([this, job] { compute(*job); });
+    return {std::nullopt, known};
+  }
+  worker_.wait_for_all();
+  compute(*job);
+  return {job->fault, job->cycles};
 }
 
-void ComputeUnit::run_part(const abi::ComputeConfig& config, const abi::ComputeRun& whole,
-                           const chip::ArrayRuns& parts, uint64_t number, Run& result) {
-  const uint32_t first_channel = parts.first_channel(number);
-  const abi::ComputeRun run = part_of(config, whole, parts, number);
+void ComputeUnit::compute(Job& job) {
+  const auto start = std::chrono::steady_clock::now();
+  for (uint64_t number = 0; number < job.parts.count && !job.fault; ++number) {
+    compute_part(job, number);
+  }
+  job.events.runs = 1;
+  job.computing = std::chrono::steady_clock::now() - start;
+}
+
+void ComputeUnit::compute_part(Job& job, uint64_t number) {
+  const abi::ComputeConfig& config = job.config;
+  const uint32_t first_channel = job.parts.first_channel(number);
+  const abi::ComputeRun run = part_of(config, job.run, job.parts, number);
   const Layout layout(config, run, npu_);
-  const chip::BankDemand demand =
-      chip::bank_demand(config, run, layout.shape, npu_.scratchpads.banks);
+  const chip::BankDemand& demand = job.demands[number];
   unpack_weights(config, run, layout);
   const Slices slices(config, run.channel_count);
   row_parameters_.resize(layout.shape.channels);
   for (uint64_t k = 0; k < row_parameters_.size(); ++k) {
-    row_parameters_[k] = parameters_[first_channel + Row(slices, k).channel];
+    row_parameters_[k] = job.parameters[first_channel + Row(slices, k).channel];
   }
-  Client client(*this, config, run, first_channel, layout);
+  Client client(*this, job, run, first_channel, layout);
   ArrayRun array_run{};
   array_run.mode = layout.mode;
   array_run.shape = layout.shape;
@@ -481,11 +545,11 @@ void ComputeUnit::run_part(const abi::ComputeConfig& config, const abi::ComputeR
                          config.high};
   array_run.parameters = row_parameters_.data();
   const ArrayResult answer = array_->run(array_run, client);
-  result.cycles.total += answer.cycles.total;
-  result.cycles.bank += answer.cycles.bank;
+  job.cycles.total += answer.cycles.total;
+  job.cycles.bank += answer.cycles.bank;
   if (answer.overflow.happened) {
     const uint32_t channel = Row(slices, answer.overflow.channel).channel;
-    result.fault = {abi::NpuError::kAccumulatorOverflow, run.channel_first + channel};
+    job.fault = {abi::NpuError::kAccumulatorOverflow, run.channel_first + channel};
     return;
   }
   EventCounts events;
@@ -494,18 +558,62 @@ void ComputeUnit::run_part(const abi::ComputeConfig& config, const abi::ComputeR
   events.saturations = answer.saturations + client.saturations();
   events.gated_macs = events.macs - active;
   events.pe[chip::pe_mode_index(layout.mode)] = pe_events(layout.shape, active);
-  result.events += events;
+  job.events += events;
 }
 
-void ComputeUnit::commit() {
-  const uint8_t* pixel = staged_.data();
-  for (uint32_t y = 0; y < staged_run_.y_count; ++y) {
-    uint64_t address = staged_run_.output_address + static_cast<uint64_t>(y) * staged_row_pitch_;
-    for (uint32_t x = 0; x < staged_run_.x_count; ++x) {
-      std::memcpy(memories_.at(address), pixel, staged_pixel_bytes_);
-      pixel += staged_pixel_bytes_;
-      address += staged_pixel_pitch_;
+void ComputeUnit::finish(uint32_t layer) {
+  const std::shared_ptr<Job> job = std::move(current_);
+  job->layer = layer;
+  if (job->ticket == 0) {
+    write_outputs(*job);
+  } else {
+    job->ticket = worker_.push([this, job] { write_outputs(*job); });
+  }
+  pending_.push_back(job);
+  if (pending_.size() > kMostPending)
+    worker_.wait(pending_[pending_.size() - kMostPending]->ticket);
+}
+
+void ComputeUnit::write_outputs(const Job& job) {
+  const uint8_t* pixel = job.staged.data();
+  for (uint32_t y = 0; y < job.run.y_count; ++y) {
+    uint64_t address = job.run.output_address + uint64_t{y} * job.config.output_row_pitch;
+    for (uint32_t x = 0; x < job.run.x_count; ++x) {
+      std::memcpy(memories_.at(address), pixel, job.staged_pixel_bytes);
+      pixel += job.staged_pixel_bytes;
+      address += job.config.output_pixel_pitch;
     }
+  }
+}
+
+void ComputeUnit::before_read(const AddressSpan& span) {
+  for (const auto& job : pending_) {
+    if (job->outputs.overlaps(span)) worker_.wait(job->ticket);
+  }
+}
+
+void ComputeUnit::before_write(const AddressSpan& span) {
+  before_read(span);
+  const auto reads = [&](const Job& job) {
+    return std::any_of(job.operands.begin(), job.operands.end(), [&](const Operand& o) {
+      return o.memory != Memory::kParameters && o.span.overlaps(span);  // those were read at once
+    });
+  };
+  for (const auto& job : pending_) {
+    if (reads(*job)) worker_.wait(job->ticket);
+  }
+  if (current_ && reads(*current_)) worker_.wait(current_->ticket);
+}
+
+void ComputeUnit::collect(bool all,
+                          const std::function<void(uint32_t, const EventCounts&)>& count) {
+  while (!pending_.empty()) {
+    const Job& job = *pending_.front();
+    if (all) worker_.wait(job.ticket);
+    if (!worker_.done(job.ticket)) return;
+    count(job.layer, job.events);
+    kernel_seconds_ += job.computing.count();
+    pending_.pop_front();
   }
 }
 

@@ -3,6 +3,8 @@
 /// What CONFIGURE and RUN do, without time: checks, operand fetch, array, output path, counting.
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -10,6 +12,7 @@
 #include "abi/npu_commands.hpp"
 #include "chip/array_timing.hpp"
 #include "chip/chip.hpp"
+#include "common/worker.hpp"
 #include "npu/array.hpp"
 #include "npu/output_path.hpp"
 #include "npu/scratchpad.hpp"
@@ -46,32 +49,59 @@ class ComputeUnit {
  public:
   /// `memories` outlives the unit.
   ComputeUnit(const chip::Npu& npu, LocalMemories& memories, std::unique_ptr<ArrayBackend> array);
+  ~ComputeUnit();
 
-  struct Run {
-    std::optional<Fault> fault;  ///< then nothing else is valid, and nothing was written
+  /// What is known when a RUN starts.
+  struct Started {
+    std::optional<Fault> fault;  ///< then nothing is under way
     chip::RunCycles cycles;
-    EventCounts events;
   };
 
-  /// Computes a RUN under `config`, which has passed check_config. Operands are read now; the
-  /// outputs are held back until commit. The bits past the last channel in the last byte of an
-  /// output pixel are written as zero.
-  Run run(const abi::ComputeConfig& config, const abi::ComputeRun& run);
+  /// Starts a RUN under `config`, which has passed check_config. Operands are those of now. Values
+  /// that cannot change a cycle are computed in another thread.
+  Started start(const abi::ComputeConfig& config, const abi::ComputeRun& run);
 
-  /// Writes the outputs of the last run to their scratchpad.
-  void commit();
+  /// The RUN ends: its outputs are in their scratchpad for whoever asks before_read(), and its
+  /// events count for `layer`. The bits past the last channel in the last byte of an output pixel
+  /// are zero. A RUN that never ends leaves nothing.
+  void finish(uint32_t layer);
+
+  /// Somebody is about to write there: what other threads still have to do there is done first.
+  void before_write(const AddressSpan& span);
+  /// Somebody is about to read there.
+  void before_read(const AddressSpan& span);
+
+  /// Calls count(layer, events) for RUNs that have ended since the last call: those that are known
+  /// by now, or all.
+  void collect(bool all, const std::function<void(uint32_t, const EventCounts&)>& count);
+
+  /// Wall clock in which values were computed, in this thread or the other, of what is collected.
+  double kernel_seconds() const { return kernel_seconds_; }
 
  private:
   struct Layout;  // derived sizes of a run
-  class Client;   // between a run and the array
+  /// Where a RUN reads.
+  struct Operand {
+    AddressSpan span;
+    Memory memory = Memory::kActivations;  ///< in which it has to lie
+    bool or_outputs = false;
+  };
+  class Client;  // between a run and the array
 
-  void run_part(const abi::ComputeConfig& config, const abi::ComputeRun& whole,
-                const chip::ArrayRuns& parts, uint64_t number, Run& result);
+  struct Job;  // a RUN from start to the writing of its outputs
+
+  void compute(Job& job);
+  void compute_part(Job& job, uint64_t number);
+  void write_outputs(const Job& job);
   std::optional<Fault> check_run(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                                  const Layout& layout) const;
+  static std::vector<Operand> operands(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                                       const Layout& layout);
+  static AddressSpan output_span(const abi::ComputeConfig& config, const abi::ComputeRun& run,
+                                 const Layout& layout);
   std::optional<Fault> check_span(uint64_t address, uint64_t bytes, Memory memory,
                                   bool or_outputs) const;
-  std::optional<Fault> read_parameters(const abi::ComputeRun& run);
+  std::optional<Fault> read_parameters(const abi::ComputeRun& run, Job& job) const;
   void unpack_weights(const abi::ComputeConfig& config, const abi::ComputeRun& run,
                       const Layout& layout);
   void unpack_row(const abi::ComputeConfig& config, const uint8_t* stream, const Layout& layout,
@@ -91,7 +121,11 @@ class ComputeUnit {
   LocalMemories& memories_;
   std::unique_ptr<ArrayBackend> array_;
 
-  std::vector<abi::ChannelParameters> parameters_;      ///< of the command's channels
+  double kernel_seconds_ = 0;
+  std::shared_ptr<Job> current_;              ///< that has started and not ended
+  std::deque<std::shared_ptr<Job>> pending_;  ///< that have ended, in order, and are not collected
+
+  // Of the RUN that is computed.
   std::vector<abi::ChannelParameters> row_parameters_;  ///< of the array's rows
   std::vector<int16_t> weights_;
   std::vector<int16_t> group_weights_;     ///< of one channel of a slice
@@ -103,11 +137,7 @@ class ComputeUnit {
   std::vector<int32_t> values_;
   std::vector<int32_t> outputs_;
 
-  std::vector<uint8_t> staged_;  ///< packed outputs of the last run, pixel by pixel
-  std::size_t staged_pixel_bytes_ = 0;
-  abi::ComputeRun staged_run_{};
-  uint32_t staged_pixel_pitch_ = 0;
-  uint32_t staged_row_pitch_ = 0;
+  common::Worker worker_;  ///< last: it stops before what it works on goes
 };
 
 }  // namespace tessera::npu

@@ -46,6 +46,11 @@ ModelArray::ModelArray() : ModelArray(gemm_kernels().front()) {}
 ModelArray::ModelArray(const GemmKernel& kernel, std::size_t chunk_pixels)
     : kernel_(kernel), chunk_pixels_(chunk_pixels) {}
 
+bool ModelArray::predictable(const abi::PeMode& mode, std::size_t reduction) const {
+  const auto length = static_cast<int64_t>(round_up(reduction, kOperandAlignment));
+  return largest_activation(mode) * largest_weight(mode) <= kAccumulatorMax / length;
+}
+
 ArrayResult ModelArray::run(const ArrayRun& run, ArrayClient& client) {
   const chip::RunShape& shape = run.shape;
   const std::size_t reduction = shape.steps * static_cast<std::size_t>(abi::lanes(run.mode));
@@ -122,7 +127,7 @@ void ModelArray::compute(const ArrayRun& run, Channels channels, const OperandMa
     multiply(run, channels, low_bytes_.data(), activations.stride, pixels, bytewise, 0, false);
     multiply(run, channels, high_bytes_.data(), activations.stride, pixels, bytewise, 8, true);
   }
-  if (activation * weight > kAccumulatorMax / static_cast<int64_t>(length_)) {
+  if (!predictable(mode, length_)) {
     find_overflow(run, channels, activations, pixels);
     const auto end = accumulators_.begin() + static_cast<std::ptrdiff_t>(channels.count * pixels);
     std::transform(accumulators_.begin(), end, accumulators_.begin(), wrap);

@@ -19,6 +19,7 @@ class ModelArray : public ArrayBackend {
   explicit ModelArray(const GemmKernel& kernel, std::size_t chunk_pixels = kChunkPixels);
 
   ArrayResult run(const ArrayRun& run, ArrayClient& client) override;
+  bool predictable(const abi::PeMode& mode, std::size_t reduction) const override;
 
   static constexpr std::size_t kChunkPixels = 256;
 

@@ -12,6 +12,15 @@
 
 namespace tessera::npu {
 
+struct AddressSpan {
+  uint64_t address = 0;
+  uint64_t bytes = 0;
+
+  bool overlaps(const AddressSpan& other) const {
+    return address < other.address + other.bytes && other.address < address + bytes;
+  }
+};
+
 class LocalMemories {
  public:
   /// All zero. Throws std::runtime_error if a memory exceeds abi::kLocalRegionBytes.

@@ -14,6 +14,21 @@ uint64_t LocalTransfer::bytes() const {
   return static_cast<uint64_t>(transfer_.x_bytes) * transfer_.y_count * transfer_.z_count;
 }
 
+int64_t LocalTransfer::first_address() const {
+  const uint64_t y = transfer_.y_count - 1;
+  const uint64_t z = transfer_.z_count - 1;
+  return std::min({row_address(0, 0), row_address(0, y), row_address(z, 0), row_address(z, y)});
+}
+
+AddressSpan LocalTransfer::span() const {
+  const uint64_t y = transfer_.y_count - 1;
+  const uint64_t z = transfer_.z_count - 1;
+  const int64_t first = first_address();
+  const int64_t last =
+      std::max({row_address(0, 0), row_address(0, y), row_address(z, 0), row_address(z, y)});
+  return {static_cast<uint64_t>(first), static_cast<uint64_t>(last - first) + transfer_.x_bytes};
+}
+
 std::optional<Fault> LocalTransfer::check(const LocalMemories& memories) const {
   const uint64_t y_count = transfer_.y_count;
   const uint64_t x_bytes = transfer_.x_bytes;
@@ -22,14 +37,9 @@ std::optional<Fault> LocalTransfer::check(const LocalMemories& memories) const {
       transfer_.z_count > abi::kLocalRegionBytes / (y_count * x_bytes)) {
     return Fault{abi::NpuError::kBadAddress, transfer_.local_address};
   }
-  const auto corners = {row_address(0, 0), row_address(0, y_count - 1),
-                        row_address(transfer_.z_count - 1, 0),
-                        row_address(transfer_.z_count - 1, y_count - 1)};
-  const int64_t first = std::min(corners);
-  const int64_t last = std::max(corners);
-  const uint64_t bytes = static_cast<uint64_t>(last - first) + x_bytes;
+  const int64_t first = first_address();
   if (first < 0) return Fault{abi::NpuError::kBadAddress, static_cast<uint32_t>(first)};
-  const auto address = static_cast<uint64_t>(first);
+  const auto [address, bytes] = span();
   if (memories.memory_at(address, bytes)) return std::nullopt;
   return Fault{abi::NpuError::kBadAddress,
                static_cast<uint32_t>(memories.first_bad_address(address, bytes))};

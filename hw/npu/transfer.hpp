@@ -19,6 +19,9 @@ class LocalTransfer {
   /// than a region has addresses.
   std::optional<Fault> check(const LocalMemories& memories) const;
 
+  /// From the first to the last byte, gaps included, of a transfer that passed the check.
+  AddressSpan span() const;
+
   /// Of all rows; 0: nothing moves.
   uint64_t bytes() const;
 
@@ -27,6 +30,7 @@ class LocalTransfer {
 
  private:
   int64_t row_address(uint64_t z, uint64_t y) const;
+  int64_t first_address() const;
 
   abi::Transfer transfer_;
 };

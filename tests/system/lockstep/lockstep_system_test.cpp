@@ -46,7 +46,7 @@ class Lockstep : public testing::TestWithParam<Case> {
 /// Without what names the backend and how long the simulation took.
 std::string figures(json::object report) {
   for (const char* name : {"array", "lockstep", "simulation_seconds", "simulated_macs_per_second",
-                           "peak_memory_bytes"}) {
+                           "kernel_seconds", "peak_memory_bytes"}) {
     EXPECT_EQ(report.erase(name), 1U) << name;
   }
   return json::serialize(report);

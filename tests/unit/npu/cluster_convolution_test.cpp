@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "cluster_bench.hpp"
 #include "convolution_case.hpp"
 #include "npu/model_array.hpp"
@@ -229,6 +232,55 @@ TEST_P(ClusterConvolution, another_backend_takes_the_place_of_the_model_and_sees
     EXPECT_EQ(b.cluster.statistics().events.macs, layer.macs());
   });
   EXPECT_EQ(nonzero_padding, 0u);
+}
+
+/// Values come long after the simulation has gone on.
+class SlowArray : public ModelArray {
+ public:
+  ArrayResult run(const ArrayRun& run, ArrayClient& client) override {
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+    return ModelArray::run(run, client);
+  }
+};
+
+TEST_P(ClusterConvolution, a_store_waits_for_values_that_another_thread_still_computes) {
+  ConvolutionShape shape;
+  shape.in_channels = shape.out_channels = 16;
+  shape.height = shape.width = 16;
+  shape.rows_per_tile = 8;
+  ClusterBench bench(small_chip(), GetParam(), std::make_unique<SlowArray>());
+  ConvolutionCase layer(shape, 7);
+  bench.run([&](ClusterBench& b) {
+    layer.execute(b, 0);
+    EXPECT_EQ(layer.mismatches(b), 0u);
+    EXPECT_EQ(b.cluster.statistics().events.macs, layer.macs());
+  });
+}
+
+TEST_P(ClusterConvolution, a_run_has_the_operands_of_its_start_whatever_is_loaded_meanwhile) {
+  ConvolutionShape shape;
+  shape.in_channels = shape.out_channels = 16;
+  shape.height = shape.width = 16;
+  ClusterBench bench(small_chip(), GetParam(), std::make_unique<SlowArray>());
+  ConvolutionCase layer(shape, 7);
+  bench.run([&](ClusterBench& b) {
+    layer.execute(b, 0);
+    constexpr uint32_t kResult = kDramBase + 0x8'0000;
+    const uint32_t bytes = layer.output_count();
+    const std::vector<uint8_t> expected(b.cluster.memories().at(abi::kLocalOutputs),
+                                        b.cluster.memories().at(abi::kLocalOutputs) + bytes);
+    std::memset(b.dram_at(kDramBase), 0x55, 4096);
+    b.push(abi::Engine::kCompute, header(abi::Opcode::kRun, 0, kStoreBit), 1, layer.whole_run());
+    for (const uint32_t local : {abi::kLocalActivations, abi::kLocalWeights}) {
+      b.push(abi::Engine::kLoad, header(abi::Opcode::kLoad), 1,
+             plain_transfer(kDramBase, local, 2048));
+    }
+    b.push(abi::Engine::kStore, header(abi::Opcode::kStore, kComputeBit, 0, true), 1,
+           plain_transfer(kResult, abi::kLocalOutputs, bytes));
+    b.wait_for_notify(2);
+    EXPECT_EQ(std::memcmp(b.dram_at(kResult), expected.data(), bytes), 0);
+    EXPECT_EQ(*b.cluster.memories().at(abi::kLocalWeights), 0x55);
+  });
 }
 
 INSTANTIATE_TEST_SUITE_P(Timing, ClusterConvolution,
