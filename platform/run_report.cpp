@@ -28,6 +28,7 @@ boost::json::object layer_report(const LayerResult& layer) {
   object["gated_macs"] = layer.events.gated_macs;
   object["utilization"] = layer.utilization();
   object["saturations"] = layer.events.saturations;
+  object["decoded_bytes"] = layer.events.decoded_bytes;
   object["dram_bytes_read"] = layer.events.dram_bytes_read;
   object["dram_bytes_written"] = layer.events.dram_bytes_written;
   object["array_pj"] = layer.array_pj;
@@ -41,6 +42,7 @@ boost::json::object energy_report(const npu::Energy& e) {
           {"accumulate", e.array.accumulate_pj},
           {"operands", e.array.operands_pj},
           {"scratchpad", e.scratchpad_pj},
+          {"decoder", e.decoder_pj},
           {"noc", e.noc_pj},
           {"dram", e.dram_pj},
           {"core", e.core_pj},
@@ -153,6 +155,7 @@ boost::json::object run_report(const ImageRunResult& r, const RunSetup& setup) {
   o["array_busy_utilization"] = r.busy_utilization();
   o["convolution_busy_utilization"] = r.convolution_utilization();
   o["saturations"] = r.events.saturations;
+  o["decoded_bytes"] = r.events.decoded_bytes;
   o["dram_bytes_read"] = r.events.dram_bytes_read;
   o["dram_bytes_written"] = r.events.dram_bytes_written;
   o["dram_row_hits"] = r.dram.row_hits;
@@ -213,6 +216,11 @@ std::string run_text(const ImageRunResult& r, const RunSetup& setup) {
   append(text, "  DRAM an image     %.0f bytes read, %.0f written\n",
          static_cast<double>(r.events.dram_bytes_read) / images,
          static_cast<double>(r.events.dram_bytes_written) / images);
+  if (r.events.decoded_bytes != 0) {
+    append(text, "  coded weights     %.0f bytes decoded an image, %.3f uJ\n",
+           static_cast<double>(r.events.decoded_bytes) / images,
+           r.energy.decoder_pj / images / 1e6);
+  }
   append_busiest_link(text, r);
   append(text, "  energy an image   %.3f uJ\n", r.energy.total_pj() / images / 1e6);
   append_flexibility(text, r);

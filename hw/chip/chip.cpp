@@ -1,10 +1,12 @@
 #include "chip/chip.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <stdexcept>
 
 #include "abi/memory_map.hpp"
+#include "abi/weight_coding.hpp"
 #include "chip/dram_presets.hpp"
 #include "chip/models_dir.hpp"
 #include "chip/raw_chip.hpp"
@@ -143,6 +145,8 @@ Chip load_chip(const std::string& name_or_path) {
   chip.npu.rows = raw.rows;
   chip.npu.columns = raw.columns;
   chip.npu.fifo_words = raw.fifo_words;
+  chip.npu.decoder_lanes = raw.decoder_lanes.value_or(
+      std::clamp(2 * raw.noc.width_bytes, abi::kMinDecoderLanes, abi::kMaxDecoderLanes));
   chip.npu.scratchpads.activation_bytes = raw.scratchpads.activation_kib * kKib;
   chip.npu.scratchpads.weight_bytes = raw.scratchpads.weight_kib * kKib;
   chip.npu.scratchpads.output_bytes = raw.scratchpads.output_kib * kKib;
@@ -160,9 +164,10 @@ Chip load_chip(const std::string& name_or_path) {
 
 uint32_t fingerprint(const Chip& chip) {
   const Scratchpads& pads = chip.npu.scratchpads;
-  const uint32_t fields[] = {chip.npu.clusters,   chip.npu.rows,         chip.npu.columns,
-                             chip.npu.fifo_words, pads.activation_bytes, pads.weight_bytes,
-                             pads.output_bytes,   pads.parameter_bytes,  pads.banks};
+  const uint32_t fields[] = {chip.npu.clusters,     chip.npu.rows,         chip.npu.columns,
+                             chip.npu.fifo_words,   pads.activation_bytes, pads.weight_bytes,
+                             pads.output_bytes,     pads.parameter_bytes,  pads.banks,
+                             chip.npu.decoder_lanes};
   uint32_t hash = 0x811C'9DC5;  // FNV-1a, 32 bit (Fowler, Noll, Vo)
   for (const uint32_t field : fields) {
     for (int shift = 0; shift < 32; shift += 8) {

@@ -27,6 +27,8 @@ struct Npu {
   uint32_t rows = 0;        ///< R, output channels; power of two, 2..64
   uint32_t columns = 0;     ///< C, output pixels; power of two, 2..64
   uint32_t fifo_words = 0;  ///< depth of each engine's command FIFO, 32-bit words
+  uint32_t decoder_lanes =
+      0;  ///< coded weights decoded a cycle, bytes; power of two, 2..64; 0: none
   Scratchpads scratchpads;
 };
 

@@ -35,6 +35,7 @@ void emit_npu(YAML::Emitter& out, const Npu& npu) {
   key(out, "rows", npu.rows);
   key(out, "columns", npu.columns);
   key(out, "fifo_words", npu.fifo_words);
+  key(out, "decoder_lanes", npu.decoder_lanes);
   open(out, "scratchpads");
   key(out, "activation_kib", npu.scratchpads.activation_bytes / 1024);
   key(out, "weight_kib", npu.scratchpads.weight_bytes / 1024);
@@ -90,6 +91,8 @@ void emit_technology(YAML::Emitter& out, const Technology& technology) {
   key(out, "dram_pj_per_byte", technology.dram_pj_per_byte);
   key(out, "dram_activate_pj", technology.dram_activate_pj);
   key(out, "core_pj_per_instruction", technology.core_pj_per_instruction);
+  key(out, "decoder_pj_per_byte", technology.decoder_pj_per_byte);
+  key(out, "decoder_pj_per_table_byte", technology.decoder_pj_per_table_byte);
   key(out, "static_mw", technology.static_mw);
   open(out, "fused_pe_pj");
   for (std::size_t mode = 0; mode < kPeModeCount; ++mode) {

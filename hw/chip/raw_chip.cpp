@@ -1,5 +1,6 @@
 #include "chip/raw_chip.hpp"
 
+#include "abi/weight_coding.hpp"
 #include "chip/dram_presets.hpp"
 #include "chip/yaml_reader.hpp"
 
@@ -21,11 +22,22 @@ RawScratchpads read_scratchpads(MapReader reader) {
   return raw;
 }
 
+uint32_t read_decoder_lanes(MapReader& reader) {
+  constexpr const char* kKey = "decoder_lanes";
+  const uint32_t lanes = reader.integer(kKey, {0, abi::kMaxDecoderLanes});
+  if (lanes != 0 && (lanes < abi::kMinDecoderLanes || (lanes & (lanes - 1)) != 0)) {
+    throw reader.error(
+        kKey, "must be 0 (no decoder) or a power of two in 2..64, got " + std::to_string(lanes));
+  }
+  return lanes;
+}
+
 void read_npu(MapReader reader, RawChip& raw) {
   raw.clusters = reader.integer("clusters", {1, 16});
   raw.rows = reader.integer("rows", {2, 64, true});
   raw.columns = reader.integer("columns", {2, 64, true});
   raw.fifo_words = reader.integer("fifo_words", {64, 65536});
+  if (reader.has("decoder_lanes")) raw.decoder_lanes = read_decoder_lanes(reader);
   raw.scratchpads = read_scratchpads(reader.section("scratchpads"));
   reader.finish();
 }

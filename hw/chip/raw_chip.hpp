@@ -29,6 +29,7 @@ struct RawChip {
   double clock_mhz = 0;
   uint32_t local_ram_kib = 0;
   uint32_t clusters = 0, rows = 0, columns = 0, fifo_words = 0;
+  std::optional<uint32_t> decoder_lanes;  ///< absent: twice the bytes that the NoC moves
   RawScratchpads scratchpads;
   Dma dma;
   Noc noc;

@@ -62,6 +62,8 @@ Technology read_technology(MapReader reader) {
   technology.dram_pj_per_byte = reader.real("dram_pj_per_byte", kEnergyPj);
   technology.dram_activate_pj = reader.real("dram_activate_pj", kEnergyPj);
   technology.core_pj_per_instruction = reader.real("core_pj_per_instruction", kEnergyPj);
+  technology.decoder_pj_per_byte = reader.real("decoder_pj_per_byte", kEnergyPj);
+  technology.decoder_pj_per_table_byte = reader.real("decoder_pj_per_table_byte", kEnergyPj);
   technology.static_mw = reader.real("static_mw", {0, 1e6});
 
   MapReader fused = reader.section("fused_pe_pj");

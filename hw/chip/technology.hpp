@@ -70,7 +70,9 @@ struct Technology {
   double dram_pj_per_byte = 0;
   double dram_activate_pj = 0;  ///< one row activation
   double core_pj_per_instruction = 0;
-  double static_mw = 0;  ///< whole chip
+  double decoder_pj_per_byte = 0;        ///< of weights, decoded
+  double decoder_pj_per_table_byte = 0;  ///< taken by the decoder
+  double static_mw = 0;                  ///< whole chip
 
   std::array<PeEnergy, kPeModeCount> fused_pe;   ///< by pe_mode_index
   std::array<PeEnergy, kFixedPeCount> fixed_pe;  ///< in the mode of kFixedPeModes

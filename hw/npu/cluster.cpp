@@ -36,7 +36,8 @@ Cluster::Cluster(const sc_core::sc_module_name& name, const chip::Chip& chip,
       memories_(chip.npu.scratchpads),
       compute_unit_(chip.npu, memories_, array ? std::move(array) : std::make_unique<ModelArray>()),
       load_dma_("load_dma", clock_, chip.dma, timing),
-      store_dma_("store_dma", clock_, chip.dma, timing) {
+      store_dma_("store_dma", clock_, chip.dma, timing),
+      decoder_(chip.npu.decoder_lanes, chip.noc.width_bytes) {
   SC_HAS_PROCESS(Cluster);
   for (std::size_t i = 0; i < engines_.size(); ++i) {
     engines_[i] = std::make_unique<EngineState>(static_cast<abi::Engine>(i), npu_.fifo_words);

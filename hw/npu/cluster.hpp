@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <systemc>
+#include <vector>
 
 #include "abi/npu_registers.hpp"
 #include "chip/chip.hpp"
@@ -22,6 +23,7 @@
 #include "npu/compute_unit.hpp"
 #include "npu/scratchpad.hpp"
 #include "npu/tokens.hpp"
+#include "npu/weight_decoder.hpp"
 
 namespace tessera::npu {
 
@@ -105,6 +107,10 @@ class Cluster : public sc_core::sc_module {
   void execute_run(const Command& command, uint32_t epoch);
   void collect_events(bool all);
   void execute_transfer(abi::Engine engine, const Command& command, uint32_t epoch);
+  void execute_coded(const Command& command, uint32_t epoch);
+  void execute_table(const Command& command, uint32_t epoch);
+  bool fetch_stream(uint32_t dram_address, uint32_t bytes, abi::NpuError fault,
+                    const Command& command, uint32_t epoch);
   void fail(abi::Engine engine, Fault fault, uint32_t tag);
   bool wait_cycles(uint64_t cycles, uint32_t epoch);
   uint32_t productive_engines() const;
@@ -125,6 +131,8 @@ class Cluster : public sc_core::sc_module {
   ComputeUnit compute_unit_;
   dma::DmaEngine load_dma_;
   dma::DmaEngine store_dma_;
+  WeightDecoder decoder_;
+  std::vector<uint8_t> stream_;  ///< what the decoder is given
   Accounting accounting_;
   Tokens tokens_;
   std::array<std::unique_ptr<EngineState>, abi::kEngineCount> engines_;

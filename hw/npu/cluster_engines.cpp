@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "npu/cluster.hpp"
 #include "npu/transfer.hpp"
 
@@ -79,6 +81,12 @@ void Cluster::execute(abi::Engine engine, uint32_t epoch) {
     case abi::Opcode::kLoad:
     case abi::Opcode::kStore:
       execute_transfer(engine, e.command, epoch);
+      break;
+    case abi::Opcode::kLoadCoded:
+      execute_coded(e.command, epoch);
+      break;
+    case abi::Opcode::kLoadTable:
+      execute_table(e.command, epoch);
       break;
   }
   if (epoch == epoch_) complete(engine);
@@ -190,6 +198,63 @@ void Cluster::execute_transfer(abi::Engine engine, const Command& command, uint3
     return fail(engine, {abi::NpuError::kBusError, address}, command.tag);
   }
   accounting_.count(abi::tag_layer(command.tag), events);
+}
+
+/// Loads to the decoder's input. False if the command is over: the epoch ended or it failed, with
+/// `fault` if the bytes are no whole words, or more than any stream has.
+bool Cluster::fetch_stream(uint32_t dram_address, uint32_t bytes, abi::NpuError fault,
+                           const Command& command, uint32_t epoch) {
+  if (npu_.decoder_lanes == 0) {
+    fail(abi::Engine::kLoad, {abi::NpuError::kBadOpcode, abi::encode(command.header)}, command.tag);
+    return false;
+  }
+  if (bytes % abi::kCodeWordBytes != 0 || bytes > 2 * abi::kLocalRegionBytes) {
+    fail(abi::Engine::kLoad, {fault, dram_address}, command.tag);
+    return false;
+  }
+  stream_.resize(bytes);
+  const dma::TransferResult result = load_dma_.transfer({dram_address, bytes, 1, 1, 0, 0},
+                                                        dma::Direction::kRead, {stream_.data()});
+  if (epoch != epoch_) return false;
+  if (result.ok()) return true;
+  const auto address = static_cast<uint32_t>(result.failing_address);
+  fail(abi::Engine::kLoad, {abi::NpuError::kBusError, address}, command.tag);
+  return false;
+}
+
+void Cluster::execute_coded(const Command& command, uint32_t epoch) {
+  const auto coded = command.payload_as<abi::CodedTransfer>();
+  const LocalTransfer local({0, coded.local_address, coded.bytes, 1, 1, 0, 0, 0, 0});
+  if (const auto fault = local.check(memories_)) {
+    return fail(abi::Engine::kLoad, *fault, command.tag);
+  }
+  if (!fetch_stream(coded.dram_address, coded.coded_bytes, abi::NpuError::kBadCode, command,
+                    epoch)) {
+    return;
+  }
+  std::vector<uint8_t> decoded(coded.bytes);
+  const DecoderResult result =
+      decoder_.decode(stream_.data(), stream_.size(), decoded.data(), decoded.size());
+  if (!wait_cycles(decoder_.cycles_behind(result, stream_.size()), epoch)) return;
+  if (!result.ok()) {
+    return fail(abi::Engine::kLoad, {abi::NpuError::kBadCode, coded.dram_address}, command.tag);
+  }
+  if (decoded.empty()) return;
+  std::copy(decoded.begin(), decoded.end(), memories_.at(coded.local_address));
+  accounting_.count(abi::tag_layer(command.tag), coded_events(coded, local.memory(memories_)));
+}
+
+void Cluster::execute_table(const Command& command, uint32_t epoch) {
+  const auto table = command.payload_as<abi::TableTransfer>();
+  if (!fetch_stream(table.dram_address, table.bytes, abi::NpuError::kBadTable, command, epoch)) {
+    return;
+  }
+  const DecoderResult result = decoder_.load_table(stream_.data(), stream_.size(), table.banks);
+  if (!wait_cycles(decoder_.cycles_behind(result, stream_.size()), epoch)) return;
+  if (!result.ok()) {
+    return fail(abi::Engine::kLoad, {abi::NpuError::kBadTable, table.dram_address}, command.tag);
+  }
+  accounting_.count(abi::tag_layer(command.tag), table_events(table));
 }
 
 void Cluster::fail(abi::Engine engine, Fault fault, uint32_t tag) {

@@ -181,6 +181,7 @@ void Cluster::reset() {
   error_ = {};
   tokens_.clear();
   configured_ = false;
+  decoder_.reset();
   notify_count_ = 0;
   irq_events_ = 0;
   for (const auto& e : engines_) {

@@ -14,6 +14,10 @@ uint32_t payload_words(abi::Engine engine, abi::Opcode opcode) {
   switch (opcode) {
     case Opcode::kLoad:
       return engine == Engine::kLoad ? abi::words_of<abi::Transfer>() : 0;
+    case Opcode::kLoadCoded:
+      return engine == Engine::kLoad ? abi::words_of<abi::CodedTransfer>() : 0;
+    case Opcode::kLoadTable:
+      return engine == Engine::kLoad ? abi::words_of<abi::TableTransfer>() : 0;
     case Opcode::kStore:
       return engine == Engine::kStore ? abi::words_of<abi::Transfer>() : 0;
     case Opcode::kConfigure:

@@ -28,7 +28,7 @@ double ArrayEnergy::total_pj() const {
 }
 
 double Energy::total_pj() const {
-  return array.total_pj() + scratchpad_pj + noc_pj + dram_pj + core_pj + static_pj;
+  return array.total_pj() + scratchpad_pj + decoder_pj + noc_pj + dram_pj + core_pj + static_pj;
 }
 
 ArrayEnergy array_energy(const EventCounts& events, const chip::Technology& technology) {
@@ -59,6 +59,9 @@ Energy energy_of(const EventCounts& events, const SystemEvents& system,
   energy.array = array_energy(events, technology);
   energy.scratchpad_pj =
       technology.scratchpad_pj_per_byte * static_cast<double>(events.scratchpad_bytes());
+  energy.decoder_pj =
+      technology.decoder_pj_per_byte * static_cast<double>(events.decoded_bytes) +
+      technology.decoder_pj_per_table_byte * static_cast<double>(events.table_bytes);
   energy.noc_pj = technology.noc_pj_per_byte * dram_bytes;
   energy.dram_pj = technology.dram_pj_per_byte * dram_bytes +
                    technology.dram_activate_pj * static_cast<double>(system.dram_activates);

@@ -32,6 +32,7 @@ ArrayEnergy fixed_array_energy(const EventCounts& events, const chip::Technology
 struct Energy {
   ArrayEnergy array;
   double scratchpad_pj = 0;
+  double decoder_pj = 0;  ///< of coded weights
   double noc_pj = 0;
   double dram_pj = 0;  ///< bytes and row activations
   double core_pj = 0;  ///< host core

@@ -45,11 +45,28 @@ EventCounts& EventCounts::operator+=(const EventCounts& other) {
   add(pe, other.pe);
   outputs += other.outputs;
   saturations += other.saturations;
+  decoded_bytes += other.decoded_bytes;
+  table_bytes += other.table_bytes;
   dram_bytes_read += other.dram_bytes_read;
   dram_bytes_written += other.dram_bytes_written;
   add(scratchpad_bytes_read, other.scratchpad_bytes_read);
   add(scratchpad_bytes_written, other.scratchpad_bytes_written);
   return *this;
+}
+
+EventCounts coded_events(const abi::CodedTransfer& coded, Memory memory) {
+  EventCounts events;
+  events.dram_bytes_read = coded.coded_bytes;
+  events.decoded_bytes = coded.bytes;
+  events.scratchpad_bytes_written[static_cast<std::size_t>(memory)] = coded.bytes;
+  return events;
+}
+
+EventCounts table_events(const abi::TableTransfer& table) {
+  EventCounts events;
+  events.dram_bytes_read = table.bytes;
+  events.table_bytes = table.bytes;
+  return events;
 }
 
 }  // namespace tessera::npu

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "abi/npu_commands.hpp"
 #include "chip/technology.hpp"
 
 namespace tessera::npu {
@@ -71,6 +72,8 @@ struct EventCounts {
   std::array<PeEvents, chip::kPeModeCount> pe{};  ///< by chip::pe_mode_index
   uint64_t outputs = 0;                           ///< elements written, after pooling
   uint64_t saturations = 0;                       ///< see OutputPath
+  uint64_t decoded_bytes = 0;                     ///< of coded weights
+  uint64_t table_bytes = 0;                       ///< of code tables loaded
   uint64_t dram_bytes_read = 0;
   uint64_t dram_bytes_written = 0;
   std::array<uint64_t, kMemoryCount> scratchpad_bytes_read{};
@@ -79,6 +82,10 @@ struct EventCounts {
   uint64_t scratchpad_bytes() const;  ///< read and written, all memories
   EventCounts& operator+=(const EventCounts& other);
 };
+
+/// Of a load of coded weights into `memory`, and of a table.
+EventCounts coded_events(const abi::CodedTransfer& coded, Memory memory);
+EventCounts table_events(const abi::TableTransfer& table);
 
 struct LayerStatistics {
   uint32_t layer = 0;  ///< abi::tag_layer of its commands

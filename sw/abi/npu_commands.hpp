@@ -13,6 +13,8 @@ namespace tessera::abi {
 
 enum class Opcode : uint32_t {
   kLoad = 0x01,       ///< load engine: Transfer
+  kLoadCoded = 0x02,  ///< load engine: CodedTransfer
+  kLoadTable = 0x03,  ///< load engine: TableTransfer
   kConfigure = 0x10,  ///< compute engine: ComputeConfig
   kRun = 0x11,        ///< compute engine: ComputeRun
   kStore = 0x20,      ///< store engine: Transfer, without padding
@@ -67,6 +69,22 @@ struct Transfer {
   int32_t z_dram_stride;
   int32_t y_local_stride;
   int32_t z_local_stride;
+};
+
+/// A block of coded weights (abi/weight_coding.hpp) from DRAM, decoded to consecutive bytes of a
+/// scratchpad with the tables loaded last.
+struct CodedTransfer {
+  uint32_t dram_address;
+  uint32_t local_address;
+  uint32_t coded_bytes;  ///< even
+  uint32_t bytes;        ///< decoded
+};
+
+/// A table from DRAM to the decoder.
+struct TableTransfer {
+  uint32_t dram_address;
+  uint32_t bytes;  ///< even
+  uint32_t banks;  ///< that take it: bit 0, bit 1 or both
 };
 
 enum class PoolKind : uint8_t { kNone = 0, kMax = 1, kAverage = 2 };
@@ -187,6 +205,8 @@ struct ChannelParameters {
 };
 
 static_assert(sizeof(Transfer) == 9 * 4, "commands are whole words without gaps");
+static_assert(sizeof(CodedTransfer) == 4 * 4, "commands are whole words without gaps");
+static_assert(sizeof(TableTransfer) == 3 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ComputeConfig) == 31 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ComputeRun) == 11 * 4, "commands are whole words without gaps");
 static_assert(sizeof(ChannelParameters) == 8, "commands are whole words without gaps");

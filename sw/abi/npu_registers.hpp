@@ -69,6 +69,8 @@ enum class NpuError : uint32_t {
   kIllegalMode,          ///< widths or shape the array cannot do; info: offending config word
   kAccumulatorOverflow,  ///< 48 bits exceeded; info: output channel
   kNotConfigured,        ///< RUN before CONFIGURE
+  kBadTable,             ///< no prefix code, or another size than its symbols; info: DRAM address
+  kBadCode,              ///< coded weights do not decode to their bytes; info: DRAM address
 };
 
 constexpr const char* name_of(NpuError error) {
@@ -91,6 +93,10 @@ constexpr const char* name_of(NpuError error) {
       return "accumulator overflow";
     case NpuError::kNotConfigured:
       return "not configured";
+    case NpuError::kBadTable:
+      return "bad code table";
+    case NpuError::kBadCode:
+      return "bad coded weights";
   }
   return "unknown";
 }

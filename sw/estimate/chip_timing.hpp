@@ -18,6 +18,11 @@ class ChipTiming {
   ChipTiming(const ChipTiming&) = delete;
   ChipTiming& operator=(const ChipTiming&) = delete;
 
+  /// See ClusterTiming.
+  void hold(uint32_t address, const std::vector<uint8_t>& bytes) {
+    for (ClusterTiming& cluster : clusters_) cluster.hold(address, bytes);
+  }
+
   uint64_t cycle() const { return cycle_; }
   /// Lets everything happen that is due up to `cycle`, included.
   void advance(uint64_t cycle);

@@ -1,6 +1,7 @@
 #include "estimate/cluster_timing.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "chip/array_timing.hpp"
 #include "npu/transfer.hpp"
@@ -21,12 +22,14 @@ ClusterTiming::ClusterTiming(const chip::Chip& chip, noc::Fabric& network, uint3
                EngineState(abi::Engine::kStore, chip.npu.fifo_words)},
       network_(network),
       first_port_(first_port),
-      runs_(chip) {}
+      runs_(chip),
+      decoder_(chip.npu.decoder_lanes, chip.noc.width_bytes) {}
 
 uint64_t ClusterTiming::ready_cycle(abi::Engine engine) const {
   const EngineState& e = state(engine);
-  return e.activity == Activity::kTransferring ? network_.done_cycle(port_of(engine))
-                                               : e.ready_cycle;
+  if (e.activity != Activity::kTransferring) return e.ready_cycle;
+  const uint64_t done = network_.done_cycle(port_of(engine));
+  return done == kNever ? kNever : done + e.decoder_cycles;
 }
 
 uint64_t ClusterTiming::next_event_cycle() const {
@@ -106,6 +109,7 @@ void ClusterTiming::take(abi::Engine engine) {
   e.activity = Activity::kWaiting;
   e.missing = 0;
   e.events = {};
+  e.decoder_cycles = 0;
   if (engine == abi::Engine::kCompute) accounting_.compute_takes(abi::tag_layer(e.command.tag));
 }
 
@@ -128,6 +132,14 @@ void ClusterTiming::begin(abi::Engine engine) {
     case abi::Opcode::kStore:
       accounting_.set_transfer_busy(engine, true);
       begin_transfer(engine);
+      break;
+    case abi::Opcode::kLoadCoded:
+      accounting_.set_transfer_busy(engine, true);
+      begin_coded();
+      break;
+    case abi::Opcode::kLoadTable:
+      accounting_.set_transfer_busy(engine, true);
+      begin_table();
       break;
   }
 }
@@ -164,6 +176,43 @@ void ClusterTiming::begin_transfer(abi::Engine engine) {
                                      transfer.y_dram_stride, transfer.z_dram_stride};
   network_.start(port_of(engine),
                  {descriptor, burst_bytes_, outstanding_, engine == abi::Engine::kStore}, cycle_);
+}
+
+/// Throws std::logic_error if they are not in what is held.
+const uint8_t* ClusterTiming::held(uint32_t address, uint32_t bytes) const {
+  const uint64_t offset = uint64_t{address} - held_address_;
+  if (held_ == nullptr || address < held_address_ || offset + bytes > held_->size()) {
+    throw std::logic_error("the estimate's decoder reads outside of the image");
+  }
+  return held_->data() + offset;
+}
+
+void ClusterTiming::begin_coded() {
+  EngineState& e = state(abi::Engine::kLoad);
+  const auto coded = e.command.payload_as<abi::CodedTransfer>();
+  std::vector<uint8_t> decoded(coded.bytes);
+  const npu::DecoderResult result =
+      decoder_.decode(held(coded.dram_address, coded.coded_bytes), coded.coded_bytes,
+                      decoded.data(), decoded.size());
+  e.decoder_cycles = decoder_.cycles_behind(result, coded.coded_bytes);
+  e.events = npu::coded_events(coded, npu::Memory::kWeights);
+  begin_stream(coded.dram_address, coded.coded_bytes);
+}
+
+void ClusterTiming::begin_table() {
+  EngineState& e = state(abi::Engine::kLoad);
+  const auto table = e.command.payload_as<abi::TableTransfer>();
+  const npu::DecoderResult result =
+      decoder_.load_table(held(table.dram_address, table.bytes), table.bytes, table.banks);
+  e.decoder_cycles = decoder_.cycles_behind(result, table.bytes);
+  e.events = npu::table_events(table);
+  begin_stream(table.dram_address, table.bytes);
+}
+
+void ClusterTiming::begin_stream(uint32_t dram_address, uint32_t bytes) {
+  state(abi::Engine::kLoad).activity = Activity::kTransferring;
+  network_.start(port_of(abi::Engine::kLoad),
+                 {{dram_address, bytes, 1, 1, 0, 0}, burst_bytes_, outstanding_, false}, cycle_);
 }
 
 void ClusterTiming::complete(abi::Engine engine) {

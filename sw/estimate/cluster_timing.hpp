@@ -15,6 +15,7 @@
 #include "npu/command_fifo.hpp"
 #include "npu/statistics.hpp"
 #include "npu/tokens.hpp"
+#include "npu/weight_decoder.hpp"
 
 namespace tessera::estimate {
 
@@ -31,6 +32,13 @@ class ClusterTiming {
  public:
   /// The load engine is initiator `first_port` of the network, the store engine the next.
   ClusterTiming(const chip::Chip& chip, noc::Fabric& network, uint32_t first_port);
+
+  /// What coded weights are read from: bytes of DRAM from `address` on, which must outlive this.
+  /// The decoder's time depends on them.
+  void hold(uint32_t address, const std::vector<uint8_t>& bytes) {
+    held_address_ = address;
+    held_ = &bytes;
+  }
 
   /// When an engine is done with what it does; kNever if no engine does anything, or the memory
   /// does not know yet.
@@ -59,6 +67,7 @@ class ClusterTiming {
     npu::Command command;
     uint32_t missing = 0;           ///< tokens that it waits for, as a mask of engines
     uint64_t ready_cycle = kNever;  ///< end of computing
+    uint64_t decoder_cycles = 0;    ///< behind the end of the transfer
     npu::EventCounts events;        ///< of the command
   };
 
@@ -75,6 +84,10 @@ class ClusterTiming {
   void begin(abi::Engine engine);
   void begin_configure(EngineState& e);
   void begin_transfer(abi::Engine engine);
+  void begin_coded();
+  void begin_table();
+  void begin_stream(uint32_t dram_address, uint32_t bytes);
+  const uint8_t* held(uint32_t address, uint32_t bytes) const;
   void complete(abi::Engine engine);
 
   uint32_t burst_bytes_;
@@ -84,6 +97,9 @@ class ClusterTiming {
   noc::Fabric& network_;
   uint32_t first_port_;
   RunTiming runs_;
+  npu::WeightDecoder decoder_;
+  uint32_t held_address_ = 0;
+  const std::vector<uint8_t>* held_ = nullptr;
   npu::Accounting accounting_;
   uint64_t cycle_ = 0;
   uint64_t accounted_cycle_ = 0;

@@ -12,6 +12,11 @@ constexpr uint32_t kHeaderWords = 2;
 constexpr uint64_t kConfigureCycles = 170;
 constexpr uint64_t kFirstWeightsCycles = 147;  ///< of a layer
 constexpr uint64_t kWeightsCycles = 201;
+constexpr uint64_t kTableCycles = 160;  ///< of a layer with coded weights
+constexpr uint64_t kSecondTableCycles = 30;
+constexpr uint64_t kCodedBehindTableCycles = 60;
+constexpr uint64_t kFirstCodedCycles = 160;  ///< of a layer whose table was loaded before
+constexpr uint64_t kCodedCycles = 210;
 constexpr uint64_t kParametersCycles = 82;
 constexpr uint64_t kMapCycles = 182;
 constexpr uint64_t kFirstMapCycles = 286;  ///< of a step that keeps its weights
@@ -32,6 +37,7 @@ constexpr uint64_t kStoredCycles = 9;  ///< less than where the result stays
 /// Several clusters take turns.
 constexpr uint64_t kSharedConfigureCycles = 286;  ///< finds the first tile of a share: divisions
 constexpr uint64_t kSharedWeightsCycles = 135;
+constexpr uint64_t kSharedCodedCycles = 150;
 
 /// Number of the command's word that holds the payload's byte `offset`.
 constexpr uint32_t word_at(std::size_t offset) {
@@ -51,6 +57,9 @@ uint64_t PushCost::cycles_before(abi::Engine engine, uint32_t word) {
   switch (push.header.opcode) {
     case abi::Opcode::kLoad:
       return before_load(number, word);
+    case abi::Opcode::kLoadCoded:
+    case abi::Opcode::kLoadTable:
+      return before_stream(push.header.opcode, number);
     case abi::Opcode::kConfigure:
       return before_configure(number, word);
     case abi::Opcode::kRun:
@@ -95,6 +104,20 @@ uint64_t PushCost::before_load(uint32_t number, uint32_t word) {
   if (previous_ == Kind::kResidual) return kResidualCycles;
   loads_map_ = true;
   return first ? kFirstMapCycles : kMapCycles;
+}
+
+/// Coded weights, and the tables before those of a layer.
+uint64_t PushCost::before_stream(abi::Opcode opcode, uint32_t number) {
+  if (number != 0) return 0;
+  const bool first = begins_step();
+  const bool behind_table = previous_ == Kind::kTable;
+  if (opcode == abi::Opcode::kLoadTable) {
+    previous_ = Kind::kTable;
+    return behind_table ? kSecondTableCycles : kTableCycles;
+  }
+  previous_ = Kind::kWeights;
+  if (behind_table) return kCodedBehindTableCycles;
+  return shared_ ? kSharedCodedCycles : first ? kCodedCycles : kFirstCodedCycles;
 }
 
 /// Charged at the word that tells where the result goes.

@@ -42,6 +42,7 @@ class PushCost {
   };
   enum class Kind : uint8_t {
     kConfigure,
+    kTable,
     kWeights,
     kParameters,
     kMap,
@@ -53,6 +54,7 @@ class PushCost {
 
   uint64_t before_configure(uint32_t number, uint32_t word);
   uint64_t before_load(uint32_t number, uint32_t word);
+  uint64_t before_stream(abi::Opcode opcode, uint32_t number);
   uint64_t before_run(uint32_t number, uint32_t word);
   uint64_t before_store(uint32_t number, const abi::CommandHeader& header);
   /// Whether the command before ended a step.

@@ -39,6 +39,17 @@ TEST(Chip, a_dram_preset_fills_the_keys_that_the_file_leaves_out) {
   EXPECT_EQ(load_chip("edge").dram.t_refi_ns, 3904);
 }
 
+TEST(Chip, without_a_key_has_a_decoder_of_twice_the_bytes_of_a_link) {
+  const test::TemporaryFolder folder;
+  std::string text = to_yaml(load_chip("edge"));
+  text = std::regex_replace(text, std::regex("  decoder_lanes: [0-9]+\n"), "");
+  EXPECT_EQ(load_chip(folder.write("c.yaml", text)).npu.decoder_lanes, 16U);
+  text = std::regex_replace(text, std::regex("width_bytes: 8"), "width_bytes: 128");
+  EXPECT_EQ(load_chip(folder.write("d.yaml", text)).npu.decoder_lanes, 64U);
+  text = std::regex_replace(text, std::regex("fifo_words"), "decoder_lanes: 0\n  fifo_words");
+  EXPECT_EQ(load_chip(folder.write("e.yaml", text)).npu.decoder_lanes, 0U);
+}
+
 TEST(Chip, a_key_of_the_file_overrides_the_dram_preset) {
   const test::TemporaryFolder folder;
   std::string text = to_yaml(load_chip("reference"));
@@ -101,6 +112,7 @@ TEST(Chip, fingerprint_depends_on_each_thing_the_deployer_sees) {
   EXPECT_TRUE(changed([](Chip& c) { c.npu.columns = 8; }));
   EXPECT_TRUE(changed([](Chip& c) { std::swap(c.npu.rows = 8, c.npu.columns = 32); }));
   EXPECT_TRUE(changed([](Chip& c) { c.npu.fifo_words = 64; }));
+  EXPECT_TRUE(changed([](Chip& c) { c.npu.decoder_lanes = 0; }));
   EXPECT_TRUE(changed([](Chip& c) { c.npu.scratchpads.activation_bytes /= 2; }));
   EXPECT_TRUE(changed([](Chip& c) { c.npu.scratchpads.weight_bytes /= 2; }));
   EXPECT_TRUE(changed([](Chip& c) { c.npu.scratchpads.output_bytes /= 2; }));

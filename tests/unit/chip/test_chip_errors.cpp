@@ -73,6 +73,12 @@ TEST(ChipErrors, of_the_network_name_its_topology_and_its_nodes) {
 }
 
 TEST(ChipErrors, an_impossible_value_names_file_line_key_value_and_range) {
+  expect_refused("decoder_lanes: 32", "decoder_lanes: 12",
+                 "npu.decoder_lanes must be 0 (no decoder) or a power of two in 2..64, got 12");
+  expect_refused("decoder_lanes: 32", "decoder_lanes: 1",
+                 "npu.decoder_lanes must be 0 (no decoder) or a power of two in 2..64, got 1");
+  expect_refused("decoder_lanes: 32", "decoder_lanes: 128",
+                 "npu.decoder_lanes must be an integer in 0..64, got 128");
   expect_refused("rows: 16", "rows: 12", "npu.rows must be a power of two in 2..64, got 12");
   expect_refused("rows: 16", "rows: 128", "npu.rows must be a power of two in 2..64, got 128");
   expect_refused("clock_mhz: 500", "clock_mhz: 0", "clock_mhz must be a number in 1..5000, got 0");

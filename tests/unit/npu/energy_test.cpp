@@ -21,6 +21,8 @@ chip::Technology technology() {
   t.dram_pj_per_byte = 8;
   t.dram_activate_pj = 100;
   t.core_pj_per_instruction = 7;
+  t.decoder_pj_per_byte = 0.5;
+  t.decoder_pj_per_table_byte = 3;
   t.static_mw = 2;
   return t;
 }
@@ -33,6 +35,8 @@ TEST(Energy, every_event_costs_what_the_technology_says) {
   events.scratchpad_bytes_written = {10, 0, 20, 0};
   events.dram_bytes_read = 3;
   events.dram_bytes_written = 2;
+  events.decoded_bytes = 8;
+  events.table_bytes = 10;
   const Energy energy = energy_of(events, {6, 11, 1e-6}, technology());
   EXPECT_DOUBLE_EQ(energy.array.multiply_pj, 10 * 0.5 + 32 * 0.25);
   EXPECT_DOUBLE_EQ(energy.array.shift_add_pj, 5 * 2 + 12 * 0.5);
@@ -40,11 +44,12 @@ TEST(Energy, every_event_costs_what_the_technology_says) {
   EXPECT_DOUBLE_EQ(energy.array.operands_pj, 4 * 7 + 2 * 11 + 1 * 13 + 3 * 17);
   EXPECT_DOUBLE_EQ(energy.array.total_pj(), 13 + 16 + 45 + 114);
   EXPECT_DOUBLE_EQ(energy.scratchpad_pj, 10);
+  EXPECT_DOUBLE_EQ(energy.decoder_pj, 4 + 30);
   EXPECT_DOUBLE_EQ(energy.noc_pj, 20);
   EXPECT_DOUBLE_EQ(energy.dram_pj, 640);
   EXPECT_DOUBLE_EQ(energy.core_pj, 77);
   EXPECT_DOUBLE_EQ(energy.static_pj, 2000);  // 2 mW for a microsecond are 2 nJ
-  EXPECT_DOUBLE_EQ(energy.total_pj(), 188 + 10 + 20 + 640 + 77 + 2000);
+  EXPECT_DOUBLE_EQ(energy.total_pj(), 188 + 10 + 34 + 20 + 640 + 77 + 2000);
 }
 
 TEST(Energy, pes_of_the_layers_width_take_the_same_steps) {
