@@ -48,6 +48,9 @@ void print_plan(const deploy::Deployment& deployment, const chip::Chip& chip) {
     print_candidate(m.best, chip);
     std::printf("; %.1f %% of the array, %llu DRAM bytes\n", 100 * utilization(m, chip),
                 static_cast<unsigned long long>(m.best.traffic_bytes));
+    std::printf("%-28s weights %u bytes", "", layer.weight_bytes);
+    if (layer.coded_bytes != 0) std::printf(", coded %u", layer.coded_bytes);
+    std::printf("\n");
     if (!m.second) continue;
     std::printf("%-28s", "  next best");
     print_candidate(*m.second, chip);
@@ -64,6 +67,7 @@ int deploy_command(const std::vector<std::string>& arguments) {
                                "chip file or name")("output,o", po::value<std::string>(),
                                                     "image to write")(
       "strip", "leave out the network that 'run' checks outputs against")(
+      "no-coding", "leave the weights as they are, also where coding them would make them smaller")(
       "explain", "print how each layer is mapped");
   if (!args.parse(arguments)) return kExitGood;
   const std::string net = args.require("net", "the quantised network (ONNX)");
@@ -73,6 +77,7 @@ int deploy_command(const std::vector<std::string>& arguments) {
   const graph::Graph graph = graph::read_onnx(net);
   deploy::DeployOptions options;
   options.strip = args.has("strip");
+  if (args.has("no-coding")) options.coding = deploy::Coding::kNowhere;
   const deploy::Deployment deployment = [&] {
     try {
       return deploy::deploy(graph, chip, options);

@@ -16,6 +16,8 @@ const char* section_name(uint32_t id) {
       return "program";
     case abi::Section::kWeights:
       return "weights";
+    case abi::Section::kWeightPieces:
+      return "pieces";
     case abi::Section::kParameters:
       return "parameters";
     case abi::Section::kTensors:
@@ -48,6 +50,9 @@ void print_tensor(const deploy::Image& image, const char* role, const abi::IoTen
 void print_layer(const deploy::Image& image, const abi::LayerProgram& l) {
   const auto& c = l.config;
   std::string extras;
+  if (l.weight_tables != 0) {
+    extras += " coded to " + std::to_string(image.weight_bytes(l));
+  }
   if (c.residual_bits != 0) extras += " +residual";
   if (c.pool_kind == static_cast<uint8_t>(abi::PoolKind::kMax)) extras += " +maxpool";
   if (c.pool_kind == static_cast<uint8_t>(abi::PoolKind::kAverage)) extras += " +avgpool";

@@ -10,7 +10,7 @@
 namespace tessera::abi {
 
 constexpr uint32_t kImageMagic = 0x474D'4954;  ///< "TIMG"
-constexpr uint32_t kImageVersion = 4;
+constexpr uint32_t kImageVersion = 5;
 
 enum class Section : uint32_t {
   kProgram = 1,        ///< LayerProgram[]
@@ -20,6 +20,7 @@ enum class Section : uint32_t {
   kNames = 5,          ///< NUL-terminated strings
   kChip = 6,           ///< resolved chip YAML it was deployed for (text)
   kNormalization = 8,  ///< float32 mean[n], std[n]: raw bytes to the input, see graph.hpp
+  kWeightPieces = 9,   ///< uint32[]: where tables and blocks of coded weights begin
   kGraph = 7,  ///< the quantised ONNX it came from, for checking; never loaded onto the chip
 };
 
@@ -116,12 +117,20 @@ struct LayerProgram {
 
   uint32_t weight_offset;         ///< into kWeights
   uint32_t weight_channel_bytes;  ///< at all positions of a spread, if these have weights apart
-  uint32_t parameter_offset;      ///< into kParameters
+  uint32_t weight_tables;     ///< of coded weights (abi/weight_coding.hpp); 0: they lie as they are
+  uint32_t weight_pieces;     ///< of coded weights: first entry in kWeightPieces
+  uint32_t parameter_offset;  ///< into kParameters
 
   uint32_t residual_slot_offset;  ///< of the residual tile in an activation slot
 
   ComputeConfig config;
 };
+
+/// Coded weights are weight_tables tables and a block for each channel tile, one behind the other.
+/// Piece i takes bytes [entry[i], entry[i + 1]) from weight_offset on, where entry is
+/// weight_pieces-th and following words of kWeightPieces. One table is for both banks of the
+/// decoder, of two the first is bank 0's.
+constexpr uint32_t kMaxWeightPieces = 8192;  ///< words of the section
 
 /// What the loader leaves in DRAM for the firmware; its address is in a1 at reset.
 struct BootInfo {
@@ -148,7 +157,7 @@ constexpr uint32_t kResultDone = 0x444F'4E45;
 
 static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
 static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
-static_assert(sizeof(LayerProgram) == 35 * 4 + sizeof(ComputeConfig), "no gaps");
+static_assert(sizeof(LayerProgram) == 37 * 4 + sizeof(ComputeConfig), "no gaps");
 static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
 
 }  // namespace tessera::abi

@@ -7,13 +7,18 @@
 #include "deploy/image.hpp"
 #include "deploy/placement.hpp"
 #include "deploy/residency.hpp"
+#include "deploy/weight_coding.hpp"
 #include "graph/onnx_io.hpp"
 
 namespace tessera::deploy {
 namespace {
 
 /// Streams start at whole DRAM bursts.
-constexpr uint32_t kWeightAlignment = 64;
+constexpr size_t kWeightAlignment = 64;
+
+constexpr size_t aligned(size_t bytes) {
+  return (bytes + kWeightAlignment - 1) / kWeightAlignment * kWeightAlignment;
+}
 
 abi::IoTensor describe(const graph::IntegerTensor& t, const Place& place, std::string& names) {
   abi::IoTensor io = {};
@@ -41,6 +46,31 @@ void append_parameters(std::vector<uint8_t>& bytes, const graph::IntegerLayer& c
     const auto* data = reinterpret_cast<const uint8_t*>(&p);
     bytes.insert(bytes.end(), data, data + sizeof(p));
   }
+}
+
+void append_aligned(std::vector<uint8_t>& to, const std::vector<uint8_t>& bytes) {
+  to.insert(to.end(), bytes.begin(), bytes.end());
+  to.resize(aligned(to.size()));
+}
+
+/// Codes the weights of a layer if the chip has lanes to decode them and they are to be. Returns
+/// the bytes that they take, or 0.
+uint32_t append_coded(ImageContents& contents, abi::LayerProgram& layer,
+                      const std::vector<uint8_t>& packed, uint32_t lanes, Coding coding) {
+  if (lanes == 0 || coding == Coding::kNowhere) return 0;
+  const CodedWeights coded =
+      code_weights(packed, layer.channels_per_tile * layer.weight_channel_bytes,
+                   layer.config.weight_bits, lanes);
+  const size_t index_bytes = coded.pieces.size() * sizeof(coded.pieces[0]);
+  const bool smaller = aligned(coded.bytes.size()) + index_bytes < aligned(packed.size());
+  if (coding == Coding::kWhereSmaller && !smaller) return 0;
+  if (contents.weight_pieces.size() + coded.pieces.size() > abi::kMaxWeightPieces) return 0;
+  layer.weight_tables = coded.tables;
+  layer.weight_pieces = static_cast<uint32_t>(contents.weight_pieces.size());
+  contents.weight_pieces.insert(contents.weight_pieces.end(), coded.pieces.begin(),
+                                coded.pieces.end());
+  append_aligned(contents.weights, coded.bytes);
+  return static_cast<uint32_t>(coded.bytes.size() + index_bytes);
 }
 
 uint32_t checked_offset(size_t bytes, const std::string& what) {
@@ -144,14 +174,15 @@ Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const Deplo
     const auto packed =
         pack_weights(layer.convolution, net.tensors[static_cast<size_t>(layer.input)],
                      mapping.segments, mapping.lanes, p.weight_channel_bytes);
-    contents.weights.insert(contents.weights.end(), packed.begin(), packed.end());
-    contents.weights.resize((contents.weights.size() + kWeightAlignment - 1) / kWeightAlignment *
-                            kWeightAlignment);
+    const uint32_t coded_bytes =
+        append_coded(contents, p, packed, chip.npu.decoder_lanes, options.coding);
+    if (coded_bytes == 0) append_aligned(contents.weights, packed);
     p.parameter_offset = checked_offset(contents.parameters.size(), "the parameters");
     append_parameters(contents.parameters, layer.convolution);
 
     contents.layers.push_back(p);
-    result.layers.push_back({layer.name, mapping});
+    const auto weight_bytes = static_cast<uint32_t>(packed.size());
+    result.layers.push_back({layer.name, mapping, weight_bytes, coded_bytes});
   }
 
   contents.input = describe(net.tensors[static_cast<size_t>(net.input)],

@@ -12,15 +12,25 @@
 
 namespace tessera::deploy {
 
+enum class Coding : uint8_t {
+  kNowhere,
+  kWhereSmaller,  ///< where tables, blocks and index take fewer bytes than the weights as they are
+  kEverywhere,    ///< for tests
+};
+
 struct DeployOptions {
   /// Leave out the network itself, with which `run` checks every output; the chip never sees it.
   bool strip = false;
+  /// Which layers' weights are coded, if the chip has a decoder.
+  Coding coding = Coding::kWhereSmaller;
 };
 
 /// One layer of the image, for people.
 struct LayerPlan {
   std::string name;
   Mapping mapping;
+  uint32_t weight_bytes = 0;  ///< packed
+  uint32_t coded_bytes = 0;   ///< in the image, with tables and index; 0: not coded
 };
 
 struct Deployment {

@@ -11,6 +11,7 @@
 
 #include "abi/number_formats.hpp"
 #include "deploy/packing.hpp"
+#include "deploy/weight_coding.hpp"
 
 namespace tessera::deploy {
 namespace {
@@ -111,6 +112,13 @@ Image Image::parse(std::vector<uint8_t> bytes, const std::string& path) {
   const std::string_view tensors = image.section(abi::Section::kTensors);
   if (tensors.size() != sizeof(image.tensors_)) fail(path, "lacks its input and output tensors");
   std::memcpy(image.tensors_, tensors.data(), tensors.size());
+  const std::string_view pieces = image.section(abi::Section::kWeightPieces);
+  if (pieces.size() % sizeof(uint32_t) != 0 ||
+      pieces.size() > abi::kMaxWeightPieces * sizeof(uint32_t)) {
+    fail(path, "its index of coded weights has " + std::to_string(pieces.size()) + " bytes");
+  }
+  image.weight_pieces_.resize(pieces.size() / sizeof(uint32_t));
+  if (!pieces.empty()) std::memcpy(image.weight_pieces_.data(), pieces.data(), pieces.size());
   const std::string_view names = image.section(abi::Section::kNames);
   if (names.empty() || names.back() != '\0') fail(path, "its names do not end");
   const size_t normalization = image.section(abi::Section::kNormalization).size();
@@ -165,7 +173,6 @@ std::string_view Image::section(abi::Section id) const {
 
 void Image::check_layers() const {
   const size_t names = section(abi::Section::kNames).size();
-  const uint64_t weights = section(abi::Section::kWeights).size();
   const uint64_t parameters = section(abi::Section::kParameters).size();
   for (const auto& l : layers_) {
     if (l.name >= names) fail(path_, "a layer's name lies beyond the names");
@@ -177,13 +184,60 @@ void Image::check_layers() const {
     if (l.map_by_channels > (l.config.slice_channels != 0 ? 1 : 0)) {
       fail(path_, who + "loads its map by channels, but has no slices");
     }
-    if (l.weight_offset + uint64_t{l.channels} * l.weight_channel_bytes > weights) {
-      fail(path_, who + "its weights lie beyond their section");
-    }
+    check_weights(l);
     if (l.parameter_offset + uint64_t{l.channels} * sizeof(abi::ChannelParameters) > parameters) {
       fail(path_, who + "its parameters lie beyond their section");
     }
     check_places(l);
+  }
+}
+
+namespace {
+
+uint64_t block_count(const abi::LayerProgram& l) {
+  return (uint64_t{l.channels} + l.channels_per_tile - 1) / l.channels_per_tile;
+}
+
+}  // namespace
+
+uint32_t Image::weight_bytes(const abi::LayerProgram& l) const {
+  if (l.weight_tables == 0) return l.channels * l.weight_channel_bytes;
+  const auto last = static_cast<uint32_t>(l.weight_tables + block_count(l));
+  return weight_pieces_[l.weight_pieces + last] +
+         (last + 1) * static_cast<uint32_t>(sizeof(uint32_t));
+}
+
+void Image::check_weights(const abi::LayerProgram& l) const {
+  const std::string who = "layer " + name(l.name) + ": ";
+  const std::string_view weights = section(abi::Section::kWeights);
+  const uint64_t bytes = uint64_t{l.channels} * l.weight_channel_bytes;
+  if (l.weight_tables == 0) {
+    if (l.weight_offset + bytes > weights.size()) {
+      fail(path_, who + "its weights lie beyond their section");
+    }
+    return;
+  }
+  if (l.weight_tables > abi::kTableBanks || bytes > UINT32_MAX) {
+    fail(path_, who + "has coded weights of " + std::to_string(l.weight_tables) + " tables and " +
+                    std::to_string(bytes) + " bytes");
+  }
+  const uint64_t last = l.weight_tables + block_count(l);
+  if (l.weight_pieces + last >= weight_pieces_.size()) {
+    fail(path_, who + "the index of its coded weights lies beyond its section");
+  }
+  const uint32_t* piece = weight_pieces_.data() + l.weight_pieces;
+  for (uint64_t i = 0; i < last; ++i) {
+    if (piece[i] >= piece[i + 1] || (piece[i + 1] - piece[i]) % abi::kCodeWordBytes != 0) {
+      fail(path_, who + "the pieces of its coded weights are not in order");
+    }
+  }
+  if (uint64_t{l.weight_offset} + piece[last] > weights.size()) {
+    fail(path_, who + "its coded weights lie beyond their section");
+  }
+  const auto* coded = reinterpret_cast<const uint8_t*>(weights.data()) + l.weight_offset;
+  for (uint32_t i = 0; i < l.weight_tables; ++i) {
+    const std::string fault = table_fault(coded + piece[i], piece[i + 1] - piece[i]);
+    if (!fault.empty()) fail(path_, who + "its code table " + fault);
   }
 }
 
@@ -286,6 +340,7 @@ std::vector<uint8_t> build_image(ImageContents c) {
     const void* data;
     size_t bytes;
   };
+  const size_t piece_bytes = c.weight_pieces.size() * sizeof(uint32_t);
   std::vector<Part> parts = {
       {abi::Section::kProgram, c.layers.data(), c.layers.size() * sizeof(abi::LayerProgram)},
       {abi::Section::kTensors, io, sizeof(io)},
@@ -295,6 +350,9 @@ std::vector<uint8_t> build_image(ImageContents c) {
       {abi::Section::kNormalization, normalization.data(), normalization.size() * sizeof(float)},
       {abi::Section::kChip, c.chip_yaml.data(), c.chip_yaml.size()},
   };
+  if (piece_bytes != 0) {
+    parts.insert(parts.begin(), {abi::Section::kWeightPieces, c.weight_pieces.data(), piece_bytes});
+  }
   if (!c.graph_onnx.empty()) {
     parts.push_back({abi::Section::kGraph, c.graph_onnx.data(), c.graph_onnx.size()});
   }

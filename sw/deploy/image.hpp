@@ -23,6 +23,10 @@ class Image {
   const abi::ImageHeader& header() const { return header_; }
   const std::vector<uint8_t>& bytes() const { return bytes_; }
   const std::vector<abi::LayerProgram>& layers() const { return layers_; }
+  /// The words of the section; see abi::LayerProgram.
+  const std::vector<uint32_t>& weight_pieces() const { return weight_pieces_; }
+  /// Bytes of a layer's weights in the image: of coded ones with their tables and index.
+  uint32_t weight_bytes(const abi::LayerProgram& layer) const;
   const abi::IoTensor& input() const { return tensors_[0]; }
   const abi::IoTensor& output() const { return tensors_[1]; }
 
@@ -43,6 +47,7 @@ class Image {
  private:
   void check_tensor(const abi::IoTensor& tensor, const char* role) const;
   void check_layers() const;
+  void check_weights(const abi::LayerProgram& layer) const;
   void check_places(const abi::LayerProgram& layer) const;
 
   std::string path_;
@@ -50,6 +55,7 @@ class Image {
   abi::ImageHeader header_ = {};
   std::vector<abi::SectionEntry> entries_;
   std::vector<abi::LayerProgram> layers_;
+  std::vector<uint32_t> weight_pieces_;
   abi::IoTensor tensors_[2] = {};
 };
 
@@ -66,6 +72,7 @@ struct ImageContents {
   graph::InputNormalization normalization;
   std::string names;  ///< NUL-terminated strings one after the other
   std::vector<uint8_t> weights;
+  std::vector<uint32_t> weight_pieces;  ///< of coded weights; empty: leave the section out
   std::vector<uint8_t> parameters;
   std::string graph_onnx;  ///< empty: leave the section out
 };

@@ -65,7 +65,9 @@ LayerEstimate layer_estimate(const npu::CycleCounts& cycles, const npu::EventCou
 Estimate estimate(const deploy::Image& image, const chip::Chip& chip) {
   image.require_chip(chip::fingerprint(chip), chip.name);
   ChipTiming timing(chip);
-  const HostWork host = run_inferences(chip, image, place(chip, image), 1, timing);
+  const Places places = place(chip, image);
+  timing.hold(places.image, image.bytes());
+  const HostWork host = run_inferences(chip, image, places, 1, timing);
   const ClusterTiming& first = timing.cluster(0);
   const npu::ClusterStatistics statistics = first.statistics();
   const std::vector<npu::EventCounts> events = layer_events(timing, image.layers().size());

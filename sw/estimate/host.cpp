@@ -119,6 +119,7 @@ void Host::infer(const deploy::Image& image, const Places& places, uint32_t numb
   bases.space[static_cast<uint32_t>(abi::TensorSpace::kArena)] = places.arena;
   bases.space[static_cast<uint32_t>(abi::TensorSpace::kInput)] = places.input;
   bases.space[static_cast<uint32_t>(abi::TensorSpace::kOutput)] = places.output;
+  bases.weight_pieces = image.weight_pieces().data();
   for (const abi::SectionEntry& section : image.sections()) {
     const auto id = static_cast<abi::Section>(section.id);
     if (id == abi::Section::kWeights) bases.weights = places.image + section.offset;

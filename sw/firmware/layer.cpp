@@ -63,6 +63,8 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   more_ = !counted_ || tiles_left_ != 0;
   if (!more_) return;
   tile_ = counted_ ? tile_number(first) : tile_at(0, 0, 0);
+  tables_are_loaded_ = layer.weight_tables == 0;
+  next_block_ = counted_ && !tables_are_loaded_ ? tile_.channel / layer.channels_per_tile : 0;
   needs_ = needs_after(nullptr, tile_);
   tag_ = abi::make_tag(index, first);
   abi::CommandHeader configure;
@@ -149,7 +151,11 @@ void LayerRunner::load(const Tile& tile, const Needs& needs) {
   const bool pixels = needs.map || needs.residual;
   if (needs.weights) {
     weight_slot_ ^= 1;
-    push_load(weights(tile), wait, false);
+    if (layer_->weight_tables != 0) {
+      load_coded(tile, wait);
+    } else {
+      push_load(weights(tile), wait, false);
+    }
     push_load(parameters(tile), 0, !pixels);
     wait = 0;
   }
@@ -186,6 +192,38 @@ void LayerRunner::push_load(const abi::Transfer& transfer, uint32_t wait_mask, b
   header.wait_mask = wait_mask;
   if (last_of_step) header.signal_mask = bit(Engine::kCompute);
   npu_->push(Engine::kLoad, header, tag_, transfer);
+}
+
+/// The blocks of a share come one after the other, and begin anew with the channels.
+void LayerRunner::load_coded(const Tile& tile, uint32_t wait_mask) {
+  const abi::LayerProgram& l = *layer_;
+  if (!tables_are_loaded_) load_tables();
+  if (tile.channel == 0) next_block_ = 0;
+  const uint32_t* piece = bases_->weight_pieces + l.weight_pieces + l.weight_tables + next_block_++;
+  abi::CodedTransfer coded = {};
+  coded.dram_address = bases_->weights + l.weight_offset + piece[0];
+  coded.local_address = abi::kLocalWeights + weight_slot_ * half_weights_;
+  coded.coded_bytes = piece[1] - piece[0];
+  coded.bytes = tile.channels * l.weight_channel_bytes;
+  abi::CommandHeader header;
+  header.opcode = Opcode::kLoadCoded;
+  header.wait_mask = wait_mask;
+  npu_->push(Engine::kLoad, header, tag_, coded);
+}
+
+void LayerRunner::load_tables() {
+  const abi::LayerProgram& l = *layer_;
+  const uint32_t* piece = bases_->weight_pieces + l.weight_pieces;
+  for (uint32_t i = 0; i < l.weight_tables; ++i) {
+    abi::TableTransfer table = {};
+    table.dram_address = bases_->weights + l.weight_offset + piece[i];
+    table.bytes = piece[i + 1] - piece[i];
+    table.banks = l.weight_tables == 1 ? 3 : 1U << i;
+    abi::CommandHeader header;
+    header.opcode = Opcode::kLoadTable;
+    npu_->push(Engine::kLoad, header, tag_, table);
+  }
+  tables_are_loaded_ = true;
 }
 
 abi::Transfer LayerRunner::weights(const Tile& tile) const {

@@ -14,6 +14,7 @@ struct TensorBases {
   uint32_t space[3];
   uint32_t weights;
   uint32_t parameters;
+  const uint32_t* weight_pieces;  ///< the section
 };
 
 /// Runs layers on a cluster. A *step* is one compute RUN with the loads that it needs and the store
@@ -77,6 +78,8 @@ class LayerRunner {
   void find_extents(const Tile& tile);
   uint32_t wait_for_stores(uint32_t wait_mask);
   uint32_t slot() const;
+  void load_coded(const Tile& tile, uint32_t wait_mask);
+  void load_tables();
   abi::Transfer weights(const Tile& tile) const;
   abi::Transfer parameters(const Tile& tile) const;
   abi::Transfer map(const Tile& tile) const;
@@ -103,6 +106,8 @@ class LayerRunner {
   uint32_t tag_ = 0;
   const abi::LayerProgram* layer_ = nullptr;
   const TensorBases* bases_ = nullptr;
+  uint32_t next_block_ = 0;         ///< of coded weights
+  bool tables_are_loaded_ = false;  ///< of this layer
   bool map_by_channels_ = false;
   bool map_in_dram_ = false, residual_in_dram_ = false, output_in_dram_ = false;
   Extent rows_ = {}, columns_ = {};  ///< of the input tile in the slot

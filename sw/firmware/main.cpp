@@ -26,6 +26,7 @@ LayerRunner runners[abi::kMaxClusters];
 /// The layers are copied to the local RAM, where each of their words costs a cycle.
 constexpr uint32_t kMaxLayers = 512;
 abi::LayerProgram layers[kMaxLayers];
+uint32_t weight_pieces[abi::kMaxWeightPieces];
 
 /// The loaded image, as far as the firmware needs it.
 struct Program {
@@ -67,6 +68,10 @@ bool find_sections(uint32_t image) {
         break;
       case abi::Section::kParameters:
         program.parameters = address;
+        break;
+      case abi::Section::kWeightPieces:
+        if (s.bytes > sizeof(weight_pieces)) return false;
+        __builtin_memcpy(weight_pieces, hal::memory(address, s.bytes), s.bytes);
         break;
       case abi::Section::kChip:
       case abi::Section::kNormalization:
@@ -178,6 +183,7 @@ void run_images(const abi::BootInfo& boot) {
         boot.output_address + image * boot.output_stride;
     bases.weights = program.weights;
     bases.parameters = program.parameters;
+    bases.weight_pieces = weight_pieces;
 
     set_phase(image + 1);
     for (uint32_t i = 0; i < layer_count; ++i) run_layer(i, bases);

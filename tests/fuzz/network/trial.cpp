@@ -96,7 +96,9 @@ Outcome deploy_and_run(const Platform& where, const graph::Graph& graph, uint64_
   const chip::Chip chip = where.is_tight ? tightest(where.chip, graph) : where.chip;
   std::vector<uint8_t> image;
   try {
-    image = deploy::deploy(graph, chip).image;
+    deploy::DeployOptions options;
+    options.coding = seed % 3 == 0 ? deploy::Coding::kEverywhere : deploy::Coding::kWhereSmaller;
+    image = deploy::deploy(graph, chip, options).image;
   } catch (const std::runtime_error& error) {
     return {Verdict::kRefused, error.what()};
   }

@@ -273,6 +273,68 @@ TEST(Image, offsets_of_layers_are_checked) {
   }
 }
 
+/// The first layer's weights coded in two blocks of 2 channels: a table of 3 symbols, then words.
+ImageContents coded_contents() {
+  ImageContents c = small_contents();
+  c.layers[0].channels_per_tile = 2;
+  c.layers[0].weight_tables = 1;
+  c.layers[0].weight_pieces = 1;
+  c.layers[1].weight_offset = 64;
+  c.weight_pieces = {99, 0, 28, 34, 44};
+  std::fill(c.weights.begin(), c.weights.begin() + 28, uint8_t{0});
+  c.weights[0] = 1;  // a code of a bit, two of 2 bits
+  c.weights[2] = 2;
+  return c;
+}
+
+TEST(Image, coded_weights_are_read_back) {
+  const Image image = Image::parse(build_image(coded_contents()), "net.timg");
+  EXPECT_EQ(image.weight_pieces(), coded_contents().weight_pieces);
+  EXPECT_EQ(image.weight_bytes(image.layers()[0]), 44U + 4 * 4U);
+  EXPECT_EQ(image.weight_bytes(image.layers()[1]), 64U);
+}
+
+TEST(Image, coded_weights_are_checked) {
+  const auto first = [](ImageContents& c) -> abi::LayerProgram& { return c.layers[0]; };
+  const BadContents cases[] = {
+      {"tables", [&](auto& c) { first(c).weight_tables = 3; }, "3 tables"},
+      {"index", [&](auto& c) { first(c).weight_pieces = 2; }, "index"},
+      {"index wraps", [&](auto& c) { first(c).weight_pieces = 0xFFFF'FFFF; }, "index"},
+      {"no index", [&](auto& c) { c.weight_pieces.clear(); }, "index"},
+      {"more blocks than pieces", [&](auto& c) { first(c).channels_per_tile = 1; }, "index"},
+      {"order", [&](auto& c) { c.weight_pieces[2] = 36; }, "order"},
+      {"empty block", [&](auto& c) { c.weight_pieces[3] = 28; }, "order"},
+      {"odd", [&](auto& c) { c.weight_pieces[3] = 35; }, "order"},
+      {"beyond", [&](auto& c) { c.weight_pieces[4] = 130; }, "beyond"},
+      {"offset", [&](auto& c) { first(c).weight_offset = 86; }, "beyond"},
+      {"offset wraps", [&](auto& c) { first(c).weight_offset = 0xFFFF'FFF0; }, "beyond"},
+      {"no prefix code", [&](auto& c) { c.weights[0] = 2; }, "no prefix code"},
+      {"short table", [&](auto& c) { c.weight_pieces[2] = 26; }, "another size"},
+      {"bytes wrap", [&](auto& c) { first(c).weight_channel_bytes = 0x4000'0000; }, "bytes"},
+      {"long index", [&](auto& c) { c.weight_pieces.resize(abi::kMaxWeightPieces + 1); }, "index"},
+  };
+  ASSERT_EQ(refusal(build_image(coded_contents())), "accepted");
+  for (const BadContents& bad : cases) {
+    ImageContents c = coded_contents();
+    bad.change(c);
+    EXPECT_THAT(refusal(build_image(c)), HasSubstr(bad.mention)) << bad.what;
+  }
+}
+
+TEST(Image, a_deployed_network_with_coded_weights_is_an_image) {
+  DeployOptions options;
+  options.coding = Coding::kEverywhere;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    SCOPED_TRACE(seed);
+    const Deployment d = deploy(fuzz::random_graph(seed), edge(), options);
+    const Image image = Image::parse(d.image, "net.timg");
+    for (size_t i = 0; i < d.layers.size(); ++i) {
+      EXPECT_NE(image.layers()[i].weight_tables, 0U);
+      EXPECT_EQ(image.weight_bytes(image.layers()[i]), d.layers[i].coded_bytes);
+    }
+  }
+}
+
 TEST(Image, input_and_output_tensors_are_checked) {
   const BadContents cases[] = {
       {"bits", [](auto& c) { c.input.bits = 3; }, "input"},
