@@ -10,6 +10,7 @@
 #include "pe/mode.hpp"
 #include "rtl/array_cosim.hpp"
 #include "rtl/array_vectors.hpp"
+#include "rtl/decoder_cosim.hpp"
 #include "rtl/pe_cosim.hpp"
 #include "rtl/replay.hpp"
 #endif
@@ -23,6 +24,7 @@ namespace {
 constexpr uint64_t kDefaultVectors = 1000;
 constexpr uint64_t kDefaultTiles = 10'000;
 constexpr uint64_t kDefaultVectorTiles = 40;
+constexpr uint64_t kDefaultStreams = 20'000;
 
 /// Holes printed of each kind; the report has all.
 constexpr std::size_t kPrintedHoles = 50;
@@ -50,6 +52,28 @@ boost::json::object to_json(const rtl::PeCosimResult& r) {
   o["differences"] = to_json(r.differences);
   o["injected_vector"] =
       r.injected_vector ? boost::json::value(*r.injected_vector) : boost::json::value(nullptr);
+  return o;
+}
+
+boost::json::object to_json(const rtl::DecoderCosimResult& r) {
+  boost::json::object o;
+  o["schema"] = "tessera-cosim";
+  o["schema_version"] = 1;
+  o["unit"] = "decoder";
+  o["lanes"] = r.lanes;
+  o["beat_words"] = r.beat_words;
+  o["seed"] = r.seed;
+  o["streams"] = r.streams;
+  o["bytes"] = r.bytes;
+  o["cycles"] = r.cycles;
+  o["exact_cycles"] = r.exact_cycles;
+  o["value_mismatches"] = r.value_mismatches;
+  o["cycle_mismatches"] = r.cycle_mismatches;
+  o["coverage_percent"] = r.coverage_percent;
+  o["coverage_bins"] = r.coverage_bins;
+  o["coverage_holes"] = to_json(r.holes);
+  o["differences"] = to_json(r.differences);
+  o["fault_struck"] = r.fault_struck;
   return o;
 }
 
@@ -138,7 +162,7 @@ std::pair<uint32_t, uint32_t> size_of(const Arguments& args, const std::string& 
   int used = 0;
   const int read = std::sscanf(text.c_str(), "%4ux%4u%n", &rows, &columns, &used);
   if (read != 2 || static_cast<std::size_t>(used) != text.size()) {
-    throw UsageError("--size must be ROWSxCOLUMNS, such as 4x8, got " + text);
+    throw UsageError("--size must be two numbers, such as 4x8, got " + text);
   }
   return {rows, columns};
 }
@@ -254,6 +278,33 @@ int cosim_array(const Arguments& args) {
   return r.passed() ? kExitGood : kExitFailed;
 }
 
+int cosim_decoder(const Arguments& args) {
+  for (const char* option : {"modes", "rtl-coverage", "export-vectors"}) {
+    if (args.has(option)) throw UsageError(std::string("--") + option + " needs --unit array");
+  }
+  rtl::DecoderCosimOptions options;
+  std::tie(options.lanes, options.beat_words) = size_of(args, "16x4");
+  options.count = count_of(args, kDefaultStreams);
+  options.seed = args.get<uint64_t>("seed");
+  if (args.has("inject")) {
+    options.inject =
+        rtl::parse_decoder_fault(args.text("inject"), options.lanes, options.beat_words);
+  }
+  const rtl::DecoderCosimResult r = rtl::run_decoder_cosim(options);
+
+  std::printf(
+      "decoder %ux%u: %llu streams, %llu bytes and %llu cycles compared: RTL and model differ in "
+      "values in %llu and in cycles in %llu streams, coverage %.1f %% of %d bins\n",
+      r.lanes, r.beat_words, static_cast<Count>(r.streams), static_cast<Count>(r.bytes),
+      static_cast<Count>(r.cycles), static_cast<Count>(r.value_mismatches),
+      static_cast<Count>(r.cycle_mismatches), r.coverage_percent, r.coverage_bins);
+  for (const std::string& d : r.differences) std::printf("difference: %s\n", d.c_str());
+  print_some("not covered", r.holes);
+  write_report(args, to_json(r));
+  // A fault that changes nothing is no success.
+  return r.passed() && !options.inject ? kExitGood : kExitFailed;
+}
+
 int export_vectors(const Arguments& args) {
   for (const char* option : {"inject", "rtl-coverage", "json"}) {
     if (args.has(option)) {
@@ -296,19 +347,24 @@ int replay_file(const Arguments& args) {
 
 int cosim_command(const std::vector<std::string>& arguments) {
   namespace po = boost::program_options;
-  Arguments args("cosim [--unit pe|array] [options]   or   cosim --replay FILE", "");
+  Arguments args("cosim [--unit pe|array|decoder] [options]   or   cosim --replay FILE", "");
   const auto text = [] { return po::value<std::string>(); };
-  args.options().add_options()("unit", text()->default_value("pe"), "what to check: pe or array")(
+  args.options().add_options()("unit", text()->default_value("pe"),
+                               "what to check: pe, array or decoder")(
       "modes", text(), "comma-separated, such as a8w8u,a4p4s; default all")(
       "count", po::value<uint64_t>(),
-      "random vectors a mode (default 1000), or tiles of the array "
-      "(10000; 40 to export)")("seed", po::value<uint64_t>()->default_value(1),
-                               "of what is random")(
-      "size", text(), "array: ROWSxCOLUMNS (default 4x8; 2x4 to export and with --rtl-coverage)")(
+      "random vectors a mode (default 1000), tiles of the array (10000; 40 to export), or "
+      "streams of the decoder (20000)")("seed", po::value<uint64_t>()->default_value(1),
+                                        "of what is random")(
+      "size", text(),
+      "array: ROWSxCOLUMNS (default 4x8; 2x4 to export and with --rtl-coverage); decoder: "
+      "LANESxWORDS "
+      "a beat (default 16x4)")(
       "inject", text(),
       "flip a bit in the RTL. pe: a:BIT@VECTOR, w:BIT@VECTOR or acc:BIT@VECTOR; array: "
       "a:COLUMN,BIT@RUN:CYCLE, w:ROW,BIT@RUN:CYCLE, acc:ROW,COLUMN,BIT@RUN:CYCLE or "
-      "NAME,BIT@RUN:CYCLE of a control register")(
+      "NAME,BIT@RUN:CYCLE of a control register; decoder: stream:BIT@STREAM:CYCLE, held:..., "
+      "bytes:... or words:...")(
       "divergence", text()->default_value("divergence"),
       "array: where a difference is written: this name with .replay.json and .fst")(
       "replay", text(), "run this replay file alone, in lockstep")(
@@ -317,9 +373,12 @@ int cosim_command(const std::vector<std::string>& arguments) {
       "json", text(), "write the report to this file");
   if (!args.parse(arguments)) return kExitGood;
   const std::string unit = args.text("unit");
-  if (unit != "pe" && unit != "array") throw UsageError("--unit must be pe or array, got " + unit);
+  if (unit != "pe" && unit != "array" && unit != "decoder") {
+    throw UsageError("--unit must be pe, array or decoder, got " + unit);
+  }
   if (args.has("replay")) return replay_file(args);
   if (unit == "pe") return cosim_pe(args);
+  if (unit == "decoder") return cosim_decoder(args);
   return args.has("export-vectors") ? export_vectors(args) : cosim_array(args);
 }
 

@@ -40,6 +40,29 @@ TEST_F(Cosim, of_the_array_reports_what_it_compared) {
   EXPECT_TRUE(report.at("injected_fault").is_null());
 }
 
+TEST_F(Cosim, of_the_decoder_reports_what_it_compared) {
+  const CommandResult result = tessera({"cosim", "--unit", "decoder", "--size", "4x2", "--count",
+                                        "3000", "--json", output("r.json")});
+  EXPECT_EQ(result.status, 0) << result;
+  EXPECT_THAT(result.out, HasSubstr("decoder 4x2: 3000 streams"));
+  EXPECT_THAT(result.out, HasSubstr("coverage 100.0 %"));
+  const auto report = boost::json::parse(read_file(output("r.json"))).as_object();
+  EXPECT_EQ(report.at("unit").as_string(), "decoder");
+  EXPECT_EQ(report.at("lanes").to_number<int64_t>(), 4);
+  EXPECT_EQ(report.at("streams").to_number<int64_t>(), 3000);
+  EXPECT_GT(report.at("bytes").to_number<int64_t>(), 3000);
+  EXPECT_EQ(report.at("value_mismatches").to_number<int64_t>(), 0);
+  EXPECT_EQ(report.at("cycle_mismatches").to_number<int64_t>(), 0);
+  EXPECT_TRUE(report.at("coverage_holes").as_array().empty());
+}
+
+TEST_F(Cosim, of_the_decoder_finds_a_fault) {
+  const CommandResult result = tessera({"cosim", "--unit", "decoder", "--size", "4x2", "--count",
+                                        "100", "--inject", "words:0@20:1"});
+  EXPECT_EQ(result.status, 1) << result;
+  EXPECT_THAT(result.out, HasSubstr("difference: stream 20 ("));
+}
+
 TEST_F(Cosim, of_too_few_tiles_names_the_holes_and_fails) {
   const CommandResult result =
       tessera({"cosim", "--unit", "array", "--size", "2x4", "--count", "20"});
