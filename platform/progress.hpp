@@ -14,10 +14,10 @@ class Progress {
   void show(const std::string& stage, double fraction);
   /// Prints a line above the bar: on a terminal and in a pipe.
   void line(const std::string& text);
-
- private:
+  /// Takes the bar away, until it is shown again: before printing to stdout.
   void clear();
 
+ private:
   bool terminal_;
   bool shown_ = false;
   int last_permille_ = -1;

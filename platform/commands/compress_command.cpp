@@ -1,15 +1,20 @@
+#include <chrono>
 #include <cmath>
-#include <cstdio>
 #include <cstdlib>
 #include <sstream>
 
+#include "chip/chip.hpp"
 #include "command.hpp"
+#include "commands/compress_output.hpp"
 #include "compress/compress.hpp"
 #include "compress/recipe.hpp"
+#include "compress/stages.hpp"
 #ifdef TESSERA_HAS_TRAINING
 #include "compress/train.hpp"
 #endif
+#include "deploy/deploy.hpp"
 #include "deploy/image.hpp"
+#include "estimate/estimate.hpp"
 #include "json_text.hpp"
 #include "progress.hpp"
 
@@ -55,81 +60,28 @@ graph::InputNormalization parse_normalization(const Arguments& args) {
   return n;
 }
 
-/// The accuracies, or that there are none.
-std::string accuracy_text(const compress::CompressReport& r) {
-  if (!r.integer_top1_percent || !r.float_top1_percent) {
-    return "accuracy not measured (no labels)";
-  }
-  char text[128];
-  std::snprintf(text, sizeof(text), "top-1 %.2f %% (float %.2f %%) on %lld images",
-                *r.integer_top1_percent, *r.float_top1_percent,
-                static_cast<long long>(r.test_images));
+/// Estimates on a chip, as `estimate` does.
+compress::LatencyModel latency_on(const chip::Chip& chip) {
+  compress::LatencyModel model;
+  model.chip = chip.name;
+  model.chip_yaml = chip::to_yaml(chip);
+  model.estimate = [chip](const graph::Graph& graph) {
+    const auto image = deploy::Image::parse(deploy::deploy(graph, chip, {true}).image, graph.name);
+    const estimate::Estimate e = estimate::estimate(image, chip);
+    compress::Costs costs;
+    costs.total = static_cast<int64_t>(e.cycles);
+    for (const estimate::LayerEstimate& layer : e.layers) {
+      costs.layers.emplace_back(layer.name, static_cast<int64_t>(layer.cycles));
+    }
+    return costs;
+  };
+  return model;
+}
+
+std::string command_line(const std::vector<std::string>& arguments) {
+  std::string text = "tessera compress";
+  for (const std::string& argument : arguments) text += " " + argument;
   return text;
-}
-
-boost::json::value json_percent(const std::optional<double>& percent) {
-  return percent ? boost::json::value(*percent) : boost::json::value(nullptr);
-}
-
-double ratio(int64_t before, int64_t after) {
-  return after == 0 ? 0 : static_cast<double>(before) / static_cast<double>(after);
-}
-
-boost::json::object to_json(const compress::CompressReport& r) {
-  boost::json::object o;
-  o["schema"] = "tessera-compress";
-  o["schema_version"] = 1;
-  o["network"] = r.net;
-  o["recipe"] = r.recipe;
-  o["test_images"] = r.test_images;
-  o["float_top1_percent"] = json_percent(r.float_top1_percent);
-  o["integer_top1_percent"] = json_percent(r.integer_top1_percent);
-  o["pruned_top1_percent"] = json_percent(r.pruned_top1_percent);
-  o["parameters"] = r.parameters;
-  o["pruned_parameters"] = r.pruned_parameters;
-  o["merged_layers"] = boost::json::array(r.merged_layers.begin(), r.merged_layers.end());
-  o["weight_bits"] = r.weight_bits;
-  o["float_bytes"] = r.float_size_bytes;
-  o["integer_bytes"] = r.integer_size_bytes;
-  o["bops"] = r.bit_operations;
-  o["float_bops"] = r.float_bit_operations;
-  boost::json::array layers;
-  for (const compress::LayerReport& l : r.layers) {
-    layers.push_back(boost::json::object{{"name", l.name},
-                                         {"op", l.op},
-                                         {"weight_bits", l.weight_bits},
-                                         {"weight_code", l.power_of_two ? "p4" : "integer"},
-                                         {"activation_bits", l.activation_bits},
-                                         {"activation_signed", l.activation_signed},
-                                         {"weights", l.weights},
-                                         {"macs", l.macs}});
-  }
-  o["layers"] = std::move(layers);
-  return o;
-}
-
-void print(const compress::CompressReport& r, const std::string& output) {
-  std::printf("%-20s %6s %8s %8s %12s\n", "layer", "op", "weights", "inputs", "MACs");
-  for (const compress::LayerReport& l : r.layers) {
-    const std::string weights = l.power_of_two ? "p4" : std::to_string(l.weight_bits) + " bit";
-    std::printf("%-20s %6s %8s %6d %c %12lld\n", l.name.c_str(), l.op.c_str(), weights.c_str(),
-                l.activation_bits, l.activation_signed ? 's' : 'u', static_cast<long long>(l.macs));
-  }
-  if (r.pruned_top1_percent) {
-    std::printf("pruned: %lld of %lld parameters left, float top-1 %.2f %%\n",
-                static_cast<long long>(r.pruned_parameters), static_cast<long long>(r.parameters),
-                *r.pruned_top1_percent);
-  }
-  if (!r.merged_layers.empty()) {
-    std::printf("merged into their neighbours:");
-    for (const std::string& name : r.merged_layers) std::printf(" %s", name.c_str());
-    std::printf("\n");
-  }
-  std::printf("%s: %s, %lld bytes (float %lld, %.2fx), BOPs %.1fx fewer\n", output.c_str(),
-              accuracy_text(r).c_str(), static_cast<long long>(r.integer_size_bytes),
-              static_cast<long long>(r.float_size_bytes),
-              ratio(r.float_size_bytes, r.integer_size_bytes),
-              ratio(r.float_bit_operations, r.bit_operations));
 }
 
 }  // namespace
@@ -150,6 +102,9 @@ int compress_command(const std::vector<std::string>& arguments) {
       "input-std", po::value<std::string>(), "likewise")(
       "test-images", po::value<int64_t>()->default_value(0),
       "measure on the first so many test images; 0: all")(
+      "chip", po::value<std::string>()->default_value("reference"),
+      "file or name of the chip that latencies are estimated on")(
+      "restart", "begin anew, whatever OUTPUT.checkpoint holds")(
       "threads", po::value<int>()->default_value(2), "of measuring and fine-tuning")(
       "precision", po::value<std::string>()->default_value("float32"),
       "of retraining and fine-tuning: auto, float32 or bfloat16, as for train")(
@@ -169,14 +124,28 @@ int compress_command(const std::vector<std::string>& arguments) {
                                  compress::parse_precision(args.text("precision")));
   job.options.fine_tuner = &tuner;
 #endif
+  job.options.settings = "precision " + args.text("precision");
+  const compress::LatencyModel latency = latency_on(chip::load_chip(args.text("chip")));
+  job.options.latency = &latency;
+  if (args.has("restart")) compress::remove_stages(job.output + ".checkpoint");
+  const auto start = std::chrono::steady_clock::now();
   Progress progress;
   job.options.on_progress = [&](const std::string& stage, double fraction) {
     progress.show(stage, fraction);
   };
+  job.options.on_plan = [&](const compress::WidthPlan& plan) {
+    progress.clear();
+    print_plan(plan);
+  };
   const compress::CompressReport report = compress::run_compress(job);
   print(report, job.output);
   if (args.has("json")) {
-    const std::string text = json_text(to_json(report));
+    const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
+    boost::json::object o = to_json(report);
+    o["seeds"] = seeds_of(compress::load_recipe(job.recipe));
+    o["command"] = command_line(arguments);
+    o["wall_seconds"] = wall.count();
+    const std::string text = json_text(o);
     deploy::write_file(args.text("json"), text.data(), text.size());
   }
   return kExitGood;

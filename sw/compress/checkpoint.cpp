@@ -13,7 +13,7 @@ namespace tessera::compress {
 namespace {
 
 constexpr uint32_t kMagic = 0x4B435354;  // "TSCK"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = 2;
 
 struct Header {
   uint32_t magic, version;
@@ -73,6 +73,11 @@ std::string encode(const Checkpoint& checkpoint) {
     put(bytes, values.size());
     bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
   }
+  put(bytes, checkpoint.texts.size());
+  for (const auto& [name, text] : checkpoint.texts) {
+    put(bytes, name);
+    put(bytes, text);
+  }
   return bytes;
 }
 
@@ -87,6 +92,10 @@ Checkpoint decode(const std::string& bytes, const std::string& path) {
     const char* data = reader.take(count > bytes.size() ? UINT64_MAX : count * sizeof(float));
     values.resize(count);
     if (count > 0) std::memcpy(values.data(), data, count * sizeof(float));
+  }
+  for (uint64_t left = reader.number(); left > 0; --left) {
+    const std::string name = reader.text();
+    checkpoint.texts[name] = reader.text();
   }
   return checkpoint;
 }

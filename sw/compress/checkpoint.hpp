@@ -1,6 +1,6 @@
 #pragma once
 
-/// The state of a training run between two epochs, in one file.
+/// The state of a run between two epochs or stages, in one file.
 
 #include <map>
 #include <optional>
@@ -13,6 +13,7 @@ struct Checkpoint {
   std::string fingerprint;  ///< everything the result depends on, as text
   int epochs_done = 0;
   std::map<std::string, std::vector<float>> tensors;  ///< parameters, buffers, optimiser state
+  std::map<std::string, std::string> texts;           ///< anything else, by name
 };
 
 /// Little endian: magic, version, size of what follows, its CRC-32, then the fields. The file

@@ -1,11 +1,14 @@
 #include "compress/compress.hpp"
 
+#include <sstream>
 #include <stdexcept>
 
 #include "compress/calibrate.hpp"
 #include "compress/fold.hpp"
 #include "compress/measure.hpp"
-#include "compress/quantize.hpp"
+#include "compress/quantization_problem.hpp"
+#include "compress/stages.hpp"
+#include "compress/width_losses.hpp"
 #include "graph/integer_network.hpp"
 #include "graph/onnx_io.hpp"
 #include "reference/float_engine.hpp"
@@ -15,10 +18,7 @@ namespace {
 
 using graph::Graph;
 
-constexpr int64_t kBytesPerFloat = 4;
-constexpr int64_t kBytesPerBias = 4;
-constexpr int64_t kBytesPerRescale = 3;  // 16 bit multiplier, 8 bit shift
-constexpr int64_t kFloatBits = 32;
+constexpr int kLatencyBits = 16;
 
 Progress stage(const CompressOptions& options, const std::string& name) {
   if (!options.on_progress) return {};
@@ -40,6 +40,9 @@ void check_learning(const Recipe& recipe, const data::Dataset& train,
   if (recipe.finetune.epochs > 0) key = "finetune";
   if (recipe.prune && recipe.prune->retrain.epochs > 0) key = "prune.retrain";
   if (recipe.prune && recipe.prune->criterion == Criterion::kTaylor) key = "prune.criterion taylor";
+  if (recipe.allocate && recipe.allocate->sensitivity == Sensitivity::kHessian) {
+    key = "allocate.sensitivity hessian";
+  }
   if (key.empty()) return;
   if (!train.labelled()) {
     throw std::runtime_error(recipe.file + ": " + key + " needs labels, which " + train.source +
@@ -50,6 +53,17 @@ void check_learning(const Recipe& recipe, const data::Dataset& train,
                              " needs libtorch, which this build is without (TESSERA_TORCH); "
                              "remove the key or use another build");
   }
+}
+
+bool needs_latency(const Recipe& recipe) {
+  return (recipe.allocate && recipe.allocate->budget.kind == BudgetKind::kLatency) ||
+         (recipe.prune && recipe.prune->target &&
+          recipe.prune->target->goal == PruneGoal::kLatency);
+}
+
+void check_latency(const Recipe& recipe, const CompressOptions& options) {
+  if (!needs_latency(recipe) || options.latency != nullptr) return;
+  throw std::runtime_error(recipe.file + ": a target or budget of latency needs a chip");
 }
 
 void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
@@ -72,6 +86,7 @@ void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
                              " values");
   }
   check_learning(recipe, train, options);
+  check_latency(recipe, options);
   check_fit(net, train);
   check_fit(net, test);
 }
@@ -91,50 +106,69 @@ std::vector<std::string> merge(Graph& net, const Recipe& recipe, const data::Dat
 }
 
 void fine_tune(Graph& quantized, const Graph& original, const Recipe& recipe,
-               const data::Dataset& train, const CompressOptions& options) {
+               const data::Dataset& train, const CompressOptions& options, const Stages& stages) {
   if (recipe.finetune.epochs == 0) return;
-  FineTuneOptions tuning = recipe.finetune;
+  FineTuneOptions tuning = stages.with_epochs(recipe.finetune, "fine-tune", 1);
   if (recipe.radix_point) tuning.scale_learning_rate = 0;
   options.fine_tuner->fine_tune(quantized, original, train, tuning, stage(options, "fine-tune"));
 }
 
-int64_t parameter_count(const Graph& net) {
-  int64_t count = 0;
-  for (const auto& [name, tensor] : net.weights) count += static_cast<int64_t>(tensor.data.size());
-  return count;
+/// All that the stages' results depend on.
+std::string fingerprint_of(const Graph& net, const Recipe& recipe, const data::Dataset& train,
+                           const CompressOptions& options) {
+  std::ostringstream text;
+  text << "network " << digest(graph::serialize_onnx(net)) << " recipe " << digest(recipe.text)
+       << " data " << digest(train) << " " << options.settings;
+  if (needs_latency(recipe)) text << " chip " << digest(options.latency->chip_yaml);
+  return text.str();
 }
 
-/// MACs of a layer, from its shapes.
-int64_t mac_count(const graph::IntegerLayer& layer, const graph::IntegerTensor& output) {
-  const auto per_channel = static_cast<int64_t>(layer.weights.size()) / output.channels;
-  return per_channel * output.channels * output.height * output.width;
+/// Applies and reports the widths that the recipe lets it choose.
+void allocate_widths(QuantizationProblem& problem, const data::Dataset& train,
+                     const CompressOptions& options, Stages& stages, CompressReport& report) {
+  const std::string text = stages.text("widths", [&] {
+    const WidthLosses losses =
+        measure_width_losses(problem, *problem.recipe.allocate, train, options.fine_tuner,
+                             options.threads, stage(options, "measure widths"));
+    return to_text(plan_widths(
+        problem, losses, {report.float_size_bytes, report.float_bit_operations}, options.latency));
+  });
+  report.plan = parse_plan(text);
+  apply_plan(*report.plan, problem.formats);
+  problem.groups = activation_groups(problem.net, problem.recipe, problem.formats);
+  if (options.on_plan) options.on_plan(*report.plan);
 }
 
-void describe_layers(const graph::IntegerNetwork& network, CompressReport& report) {
-  for (const graph::IntegerLayer& layer : network.layers) {
-    if (layer.op != graph::IntegerOp::kConv) continue;
-    const graph::IntegerTensor& x = network.tensors[static_cast<size_t>(layer.inputs[0])];
-    const graph::IntegerTensor& y = network.tensors[static_cast<size_t>(layer.output)];
-    LayerReport entry;
-    entry.name = layer.name;
-    entry.op = x.height * x.width == layer.window.kernel_h * layer.window.kernel_w &&
-                       y.height * y.width == 1
-                   ? "fully connected"
-                   : "convolution";
-    entry.weight_bits = layer.weight_bits;
-    entry.activation_bits = x.bits;
-    entry.activation_signed = x.is_signed;
-    entry.power_of_two = layer.p4;
-    entry.weights = static_cast<int64_t>(layer.weights.size());
-    entry.macs = mac_count(layer, y);
-    report.layers.push_back(entry);
+/// Estimated cycles of a float network, all weights and activations being 16 bit.
+int64_t latency_16_bit(Graph net, bool merge_lrn, const data::Dataset& train,
+                       const LatencyModel& model) {
+  Recipe plain;
+  plain.calibration_images = 1;
+  plain.merge.lrn = merge_lrn;
+  fold_batch_norm(net);
+  merge(net, plain, train);
+  const Observations observations =
+      observe(net, activation_groups(net, plain, layer_formats(net, plain)), train, plain);
+  return model.estimate(quickly_quantized(make_problem(net, plain, observations), kLatencyBits))
+      .total;
+}
 
-    const auto channels = static_cast<int64_t>(layer.bias.size());
-    const int64_t layer_bits = entry.weights * entry.weight_bits;
-    report.weight_bits += layer_bits;
-    report.integer_size_bytes +=
-        (layer_bits + 7) / 8 + channels * (kBytesPerBias + kBytesPerRescale);
-    report.bit_operations += entry.macs * entry.weight_bits * entry.activation_bits;
+/// A network that the chip cannot run does not stop compression; the report says why.
+void estimate_latency(const Graph& net, const QuantizationProblem& problem,
+                      const data::Dataset& train, const Graph& result,
+                      const CompressOptions& options, CompressReport& report) {
+  if (options.latency == nullptr) return;
+  const LatencyModel& model = *options.latency;
+  stage(options, "estimate");
+  try {
+    LatencyReport latency;
+    latency.chip = model.chip;
+    latency.given_16_bit = latency_16_bit(net, problem.recipe.merge.lrn, train, model);
+    latency.pruned_16_bit = model.estimate(quickly_quantized(problem, kLatencyBits)).total;
+    latency.result = model.estimate(result).total;
+    report.latency = latency;
+  } catch (const std::runtime_error& error) {
+    report.latency_error = error.what();
   }
 }
 
@@ -143,40 +177,40 @@ void describe_layers(const graph::IntegerNetwork& network, CompressReport& repor
 CompressResult compress(const Graph& net, const Recipe& recipe, const data::Dataset& train,
                         const data::Dataset& test, const CompressOptions& options) {
   check(net, recipe, train, test, options);
+  Stages stages(options.checkpoint, fingerprint_of(net, recipe, train, options));
   CompressResult result;
+  CompressReport& report = result.report;
+  describe_original(net, report);
+  report.recipe = recipe.name;
   Graph folded = net;
   if (recipe.prune) {
     folded = prune(net, *recipe.prune, recipe.file, train, options.fine_tuner, options.threads,
-                   stage(options, "prune"));
+                   stage(options, "prune"), &stages, [&](const Graph& graph) {
+                     return latency_16_bit(graph, recipe.merge.lrn, train, *options.latency);
+                   });
   }
-  result.report.pruned_parameters = parameter_count(folded);
+  report.pruned_parameters = parameter_count(folded);
   if (recipe.prune && test.labelled()) {
-    result.report.pruned_top1_percent = measure_float(
-        folded, test, options.test_images, options.threads, stage(options, "measure pruned"));
+    report.pruned_top1_percent = measure_float(folded, test, options.test_images, options.threads,
+                                               stage(options, "measure pruned"));
   }
   fold_batch_norm(folded);
   const Graph teacher = recipe.merge.any() && recipe.finetune.epochs > 0 ? folded : Graph{};
-  const std::vector<std::string> merged = merge(folded, recipe, train);
+  report.merged_layers = merge(folded, recipe, train);
   const std::vector<LayerFormat> formats = layer_formats(folded, recipe);
-  const std::vector<ActivationGroup> groups = activation_groups(folded, recipe, formats);
-
-  CompressReport& report = result.report;
-  report.net = net.name;
-  report.recipe = recipe.name;
-  report.merged_layers = merged;
   if (test.labelled()) {
     report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
                                               stage(options, "measure float"));
   }
 
   stage(options, "calibrate");
-  const Observations observations = observe(folded, groups, train, recipe);
-  result.graph = folded;
+  const Observations observations =
+      observe(folded, activation_groups(folded, recipe, formats), train, recipe);
+  QuantizationProblem problem = make_problem(folded, recipe, observations);
+  if (recipe.allocate) allocate_widths(problem, train, options, stages, report);
+  result.graph = quantized(problem);
   result.graph.name = net.name + "-" + recipe.name;
-  quantize_activations(result.graph, groups, observations, recipe);
-  quantize_weights(result.graph, formats, recipe);
-  fine_tune(result.graph, teacher.nodes.empty() ? folded : teacher, recipe, train, options);
-  folded = {};  // as large as the result
+  fine_tune(result.graph, teacher.nodes.empty() ? folded : teacher, recipe, train, options, stages);
   settle_weights(result.graph, recipe.radix_point);
   set_rounding(result.graph, recipe.rounding);
 
@@ -189,10 +223,8 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
     report.test_images =
         options.test_images > 0 ? std::min(options.test_images, test.count) : test.count;
   }
-  report.parameters = parameter_count(net);
-  report.float_size_bytes = report.parameters * kBytesPerFloat;
-  describe_layers(network, report);
-  report.float_bit_operations = graph::mac_count(net) * kFloatBits * kFloatBits;
+  describe_result(network, net, report);
+  estimate_latency(net, problem, train, written, options, report);
   return result;
 }
 
@@ -205,8 +237,11 @@ CompressReport run_compress(const CompressJob& job) {
   if (input.size() == 3) shape = data::ImageShape{input[0], input[1], input[2]};
   const data::Dataset train = data::open_dataset(job.data, data::Split::kTrain, shape);
   const data::Dataset test = data::open_dataset(job.data, data::Split::kTest, shape);
-  const CompressResult result = compress(net, recipe, train, test, job.options);
+  CompressOptions options = job.options;
+  if (options.checkpoint.empty()) options.checkpoint = job.output + ".checkpoint";
+  const CompressResult result = compress(net, recipe, train, test, options);
   graph::write_onnx(result.graph, job.output);
+  remove_stages(options.checkpoint);
   return result.report;
 }
 

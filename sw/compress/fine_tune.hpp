@@ -23,6 +23,8 @@ struct FineTuneOptions {
   bool flip = true;
   uint64_t seed = 1;
   bool keep_zeros = false;  ///< weights that are 0 stay 0
+  std::string checkpoint;   ///< file written after every epoch, behind which to go on; empty: none
+  std::string fingerprint;  ///< of the run that the checkpoint is of
 };
 
 class FineTuner {
@@ -48,6 +50,12 @@ class FineTuner {
   virtual std::map<std::string, std::vector<double>> sensitivities(
       const graph::Graph& net, const std::vector<std::string>& tensors, const data::Dataset& train,
       int64_t images) = 0;
+
+  /// By weight tensor: the trace of the Hessian of the mean cross entropy over the first `images`
+  /// images, estimated from `probes` random vectors.
+  virtual std::map<std::string, double> hessian_traces(const graph::Graph& net,
+                                                       const data::Dataset& train, int64_t images,
+                                                       int probes, uint64_t seed) = 0;
 };
 
 }  // namespace tessera::compress

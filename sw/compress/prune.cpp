@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
-#include <set>
 
-#include "graph/text.hpp"
+#include "compress/prune_target.hpp"
+#include "compress/removal.hpp"
 
 namespace tessera::compress {
 namespace {
@@ -14,11 +15,6 @@ using graph::Graph;
 using graph::Node;
 using graph::Op;
 
-const Node& node_named(const Graph& graph, const std::string& name) {
-  return *std::find_if(graph.nodes.begin(), graph.nodes.end(),
-                       [&](const Node& node) { return node.name == name; });
-}
-
 /// The scales of a batch norm that alone reads `tensor`; null if there is none.
 const std::vector<float>* norm_scales(const Graph& graph, const std::string& tensor) {
   const std::vector<const Node*> readers = graph.consumers(tensor);
@@ -26,131 +22,10 @@ const std::vector<float>* norm_scales(const Graph& graph, const std::string& ten
   return &graph.weights.at(readers[0]->inputs[1]).data;
 }
 
-/// A family's layers, whose names identify it from step to step.
-using Key = std::vector<std::string>;
-
-const Key& key_of(const ChannelMap& map, const std::vector<size_t>& family) {
-  return map.groups[family.front()].layers;
-}
-
-bool matches(const Graph& graph, const PruneRule& rule, const Key& layers) {
-  return std::any_of(layers.begin(), layers.end(), [&](const std::string& name) {
-    const Op op = node_named(graph, name).op;
-    return rule.match == name || (rule.match == "conv" && op == Op::kConv) ||
-           (rule.match == "fc" && op == Op::kGemm);
-  });
-}
-
-/// How many groups each family loses in the end, by its layers.
-std::map<Key, std::pair<size_t, size_t>> plan_removals(const Graph& graph, const ChannelMap& map,
-                                                       const PruneOptions& options,
-                                                       const std::string& file) {
-  std::map<Key, std::pair<size_t, size_t>> plan;  // groups at first, groups in the end
-  std::set<const PruneRule*> used;
-  std::string names;
-  for (const std::vector<size_t>& family : channel_families(graph, map)) {
-    const Key& layers = key_of(map, family);
-    for (const std::string& name : layers) names += (names.empty() ? "" : ", ") + name;
-    double ratio = options.ratio;
-    for (const PruneRule& rule : options.layers) {
-      if (!matches(graph, rule, layers)) continue;
-      ratio = rule.ratio;
-      used.insert(&rule);
-    }
-    const auto size = static_cast<int64_t>(family.size());
-    int64_t kept =
-        size - static_cast<int64_t>(std::floor(ratio * static_cast<double>(size) + 1e-9));
-    kept = (std::max({kept, options.min_channels, int64_t{1}}) + options.multiple - 1) /
-           options.multiple * options.multiple;
-    plan[layers] = {family.size(), static_cast<size_t>(std::min(kept, size))};
-  }
-  for (const PruneRule& rule : options.layers) {
-    if (used.count(&rule) != 0) continue;
-    graph::fail(file, ":", rule.line, ": match ", rule.match,
-                " names no layer whose channels can be pruned; there are ", names);
-  }
-  return plan;
-}
-
-std::vector<size_t> lowest(const std::vector<double>& scores, std::vector<size_t> family,
-                           size_t count) {
-  std::stable_sort(family.begin(), family.end(),
-                   [&](size_t a, size_t b) { return scores[a] < scores[b]; });
-  family.resize(count);
-  return family;
-}
-
-std::vector<double> taylor_scores(const Graph& graph, const ChannelMap& map,
-                                  const FeatureMap& features, const PruneOptions& options,
-                                  const data::Dataset& train, FineTuner& tuner) {
-  std::vector<std::string> tensors;
-  for (const auto& [tensor, feature] : features) tensors.push_back(tensor);
-  std::vector<double> scores(map.groups.size());
-  for (const auto& [tensor, values] : tuner.sensitivities(graph, tensors, train, options.images)) {
-    const std::vector<size_t>& groups = map.group_of.at(tensor);
-    for (size_t i = 0; i < groups.size(); ++i) scores[groups[i]] += values[i];
-  }
-  return scores;
-}
-
-/// One step's worth of removed channels.
-class Pruning {
- public:
-  Pruning(const PruneOptions& options, const data::Dataset& train, FineTuner* tuner, int threads)
-      : options_(options), train_(train), tuner_(tuner), threads_(threads) {}
-
-  Graph remove(Graph graph, const std::map<Key, std::pair<size_t, size_t>>& plan, double share) {
-    const ChannelMap map = find_channel_groups(graph);
-    FeatureMap features;
-    if (options_.compensate || options_.criterion >= Criterion::kTaylor) {
-      features = observe_features(graph, train_, options_.images, threads_);
-    }
-    const std::vector<double> scores = score(graph, map, features);
-    std::vector<bool> removed(map.groups.size(), false);
-    for (const std::vector<size_t>& family : channel_families(graph, map)) {
-      const auto [first, last] = plan.at(key_of(map, family));
-      const auto wanted =
-          static_cast<size_t>(std::lround(share * static_cast<double>(first - last)));
-      const size_t kept = first - wanted;
-      if (kept >= family.size()) continue;
-      for (const size_t group : order(map, features, scores, family, family.size() - kept)) {
-        removed[group] = true;
-      }
-    }
-    if (options_.compensate) compensate(graph, map, removed, features);
-    return remove_channels(graph, map, removed);
-  }
-
- private:
-  std::vector<double> score(const Graph& graph, const ChannelMap& map, const FeatureMap& features) {
-    if (options_.criterion == Criterion::kTaylor) {
-      return taylor_scores(graph, map, features, options_, train_, *tuner_);
-    }
-    if (options_.criterion > Criterion::kTaylor) return {};
-    return channel_magnitudes(graph, map, options_.criterion);
-  }
-  std::vector<size_t> order(const ChannelMap& map, const FeatureMap& features,
-                            const std::vector<double>& scores, const std::vector<size_t>& family,
-                            size_t count) const {
-    if (options_.criterion == Criterion::kSimilarity) {
-      return similar_channels(map, features, family, count);
-    }
-    if (options_.criterion == Criterion::kReconstruction) {
-      return reconstructible_channels(map, features, family, count);
-    }
-    return lowest(scores, family, count);
-  }
-
-  const PruneOptions& options_;
-  const data::Dataset& train_;
-  FineTuner* tuner_;
-  int threads_;
-};
-
 }  // namespace
 
 std::vector<std::vector<size_t>> channel_families(const Graph& graph, const ChannelMap& map) {
-  std::map<Key, std::vector<size_t>> by_layers;
+  std::map<FamilyKey, std::vector<size_t>> by_layers;
   for (size_t i = 0; i < map.groups.size(); ++i) {
     if (!map.groups[i].fixed) by_layers[map.groups[i].layers].push_back(i);
   }
@@ -202,18 +77,34 @@ void sparsify_fully_connected(Graph& graph, double share) {
 
 Graph prune(const Graph& net, const PruneOptions& options, const std::string& file,
             const data::Dataset& train, FineTuner* tuner, int threads,
-            const std::function<void(double fraction)>& on_progress) {
+            const std::function<void(double fraction)>& on_progress, Stages* stages,
+            const GraphCost& latency_cycles) {
+  Stages none;
+  Stages& kept = stages == nullptr ? none : *stages;
+  const Remover remover(options, train, tuner, threads);
+  const RemovalPlan plan = options.target
+                               ? parse_removals(kept.text("ratios",
+                                                          [&] {
+                                                            return to_text(plan_by_target(
+                                                                net, remover, options, file, train,
+                                                                threads, latency_cycles));
+                                                          }))
+                               : plan_by_ratios(net, options, file);
   Graph graph = net;
-  const auto plan = plan_removals(graph, find_channel_groups(graph), options, file);
-  Pruning pruning(options, train, tuner, threads);
   for (int step = 1; step <= options.steps; ++step) {
     const double share = static_cast<double>(step) / options.steps;
-    graph = pruning.remove(std::move(graph), plan, share);
-    if (options.fc_sparsity > 0) sparsify_fully_connected(graph, share * options.fc_sparsity);
     const auto progress = [&](double fraction) {
       if (on_progress) on_progress((step - 1 + fraction) / options.steps);
     };
-    if (options.retrain.epochs > 0) tuner->retrain(graph, net, train, options.retrain, progress);
+    graph = kept.graph("prune", step, [&] {
+      Graph smaller = remover.remove(graph, remover.look_at(graph), plan, share);
+      if (options.fc_sparsity > 0) sparsify_fully_connected(smaller, share * options.fc_sparsity);
+      if (options.retrain.epochs > 0) {
+        tuner->retrain(smaller, net, train, kept.with_epochs(options.retrain, "prune", step),
+                       progress);
+      }
+      return smaller;
+    });
     progress(1);
   }
   return graph;

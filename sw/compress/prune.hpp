@@ -4,13 +4,13 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "compress/channel_features.hpp"
 #include "compress/channel_groups.hpp"
 #include "compress/fine_tune.hpp"
+#include "compress/stages.hpp"
 #include "data/dataset.hpp"
 #include "graph/graph.hpp"
 
@@ -33,9 +33,26 @@ struct PruneRule {
   int line = 0;  ///< in the recipe's file
 };
 
+enum class PruneGoal : uint8_t {
+  kSize,    ///< parameters
+  kMacs,    ///< of an image
+  kLatency  ///< cycles of an image on the chip, all weights and activations 16 bit
+};
+
+/// Ratios are found that divide what the network costs by `ratio`, or a little more.
+struct PruneTarget {
+  PruneGoal goal = PruneGoal::kMacs;
+  double ratio = 1;
+  int line = 0;  ///< in the recipe's file
+};
+
+/// What a float network costs.
+using GraphCost = std::function<int64_t(const graph::Graph&)>;
+
 struct PruneOptions {
   Criterion criterion = Criterion::kReconstruction;
-  double ratio = 0;  ///< share of a layer's channels that go, 0..1 without 1
+  double ratio = 0;                   ///< share of a layer's channels that go, 0..1 without 1
+  std::optional<PruneTarget> target;  ///< instead of `ratio`
   std::vector<PruneRule> layers;
   int64_t min_channels = 1;  ///< that a layer keeps at least
   int64_t multiple = 1;      ///< kept channels are rounded up to a multiple of this
@@ -61,10 +78,14 @@ std::vector<double> channel_magnitudes(const graph::Graph& graph, const ChannelM
 void sparsify_fully_connected(graph::Graph& graph, double share);
 
 /// Prunes and retrains in options.steps steps; `file` is the recipe's, for messages. `tuner` may be
-/// null if neither the criterion nor retraining needs it. The result does not depend on `threads`
-/// unless it retrains. Throws std::runtime_error for a rule that names no layer that can be pruned.
+/// null if neither the criterion nor retraining needs it; `latency_cycles` is for a target of
+/// latency. The result does not depend on `threads`
+/// unless it retrains. Steps that `stages` has kept are not computed again. Throws
+/// std::runtime_error for a rule that names no layer that can be pruned, and for a target that is
+/// out of reach.
 graph::Graph prune(const graph::Graph& net, const PruneOptions& options, const std::string& file,
                    const data::Dataset& train, FineTuner* tuner, int threads,
-                   const std::function<void(double fraction)>& on_progress);
+                   const std::function<void(double fraction)>& on_progress,
+                   Stages* stages = nullptr, const GraphCost& latency_cycles = {});
 
 }  // namespace tessera::compress

@@ -19,6 +19,8 @@ const std::vector<std::string> kCodes = {"twos-complement", "power-of-two"};
 const std::vector<std::string> kThresholds = {"max", "mse", "kl"};
 const std::vector<std::string> kCriteria = {"l1", "l2", "taylor", "similarity", "reconstruction"};
 constexpr double kMaxRatio = 0.999;
+constexpr double kMaxBudget = 1e12;
+const std::vector<std::string> kBudgets = {"size", "bytes", "bops", "latency"};
 constexpr double kRetrainRate = 0.01;
 
 int bits(YamlMap& map, const std::string& name, const std::optional<int64_t>& otherwise = {}) {
@@ -97,6 +99,58 @@ FineTuneOptions read_finetune(YamlMap map) {
   return options;
 }
 
+WidthChoice read_width(YamlMap& map, const std::string& key, const std::string& word, bool codes) {
+  if (codes && word == "p4") return {kPowerOfTwoBits, WeightCode::kPowerOfTwo};
+  const bool number = !word.empty() && word.size() <= 2 &&
+                      word.find_first_not_of("0123456789") == std::string::npos;
+  if (!number || std::stoi(word) < kMinBits || std::stoi(word) > kMaxBits) {
+    map.fail(key, std::string("must hold integers in 2..16") + (codes ? " or p4" : "") + ", got " +
+                      word);
+  }
+  return {std::stoi(word), WeightCode::kTwosComplement};
+}
+
+Budget read_budget(YamlMap map) {
+  Budget budget;
+  budget.line = map.line();
+  int given = 0;
+  for (size_t i = 0; i < kBudgets.size(); ++i) {
+    if (!map.has(kBudgets[i])) continue;
+    budget.kind = static_cast<BudgetKind>(i);
+    const double low = budget.kind == BudgetKind::kLatency ? 0.01 : 1;
+    budget.amount = map.number(kBudgets[i], low, kMaxBudget);
+    ++given;
+  }
+  if (given != 1) map.fail("size", "or one other of bytes, bops and latency must be given");
+  if (map.has("against")) {
+    if (budget.kind != BudgetKind::kLatency) map.fail("against", "goes with latency only");
+    budget.against_bits = bits(map, "against");
+  }
+  map.finish();
+  return budget;
+}
+
+AllocateOptions read_allocate(YamlMap map) {
+  AllocateOptions options;
+  for (const std::string& word : map.words("weight_bits")) {
+    options.weights.push_back(read_width(map, "weight_bits", word, true));
+  }
+  if (map.has("activation_bits")) {
+    for (const std::string& word : map.words("activation_bits")) {
+      options.activation_bits.push_back(read_width(map, "activation_bits", word, false).bits);
+    }
+  }
+  options.budget = read_budget(map.map("budget"));
+  options.sensitivity = static_cast<Sensitivity>(map.choice("sensitivity", {"hessian", "mse"}, 0));
+  options.images = map.integer("images", 1, 1000000, options.images);
+  if (options.sensitivity == Sensitivity::kHessian) {
+    options.probes = static_cast<int>(map.integer("probes", 1, 100000, options.probes));
+    options.seed = static_cast<uint64_t>(map.integer("seed", 0, INT64_MAX, 1));
+  }
+  map.finish();
+  return options;
+}
+
 PruneRule read_prune_rule(YamlMap map) {
   PruneRule rule;
   rule.line = map.line();
@@ -106,10 +160,28 @@ PruneRule read_prune_rule(YamlMap map) {
   return rule;
 }
 
+PruneTarget read_target(YamlMap map) {
+  const std::vector<std::string> goals = {"size", "macs", "latency"};
+  PruneTarget target;
+  target.line = map.line();
+  int given = 0;
+  for (size_t i = 0; i < goals.size(); ++i) {
+    if (!map.has(goals[i])) continue;
+    target.goal = static_cast<PruneGoal>(i);
+    target.ratio = map.number(goals[i], 1, kMaxBudget);
+    ++given;
+  }
+  if (given != 1) map.fail("size", "or one other of macs and latency must be given");
+  map.finish();
+  return target;
+}
+
 PruneOptions read_prune(YamlMap map) {
   PruneOptions options;
   options.criterion = static_cast<Criterion>(
       map.choice("criterion", kCriteria, static_cast<size_t>(options.criterion)));
+  if (map.has("target")) options.target = read_target(map.map("target"));
+  if (options.target && map.has("ratio")) map.fail("ratio", "does not go with target");
   options.ratio = map.number("ratio", 0, kMaxRatio, 0);
   for (const YamlMap& rule : map.maps("layers")) options.layers.push_back(read_prune_rule(rule));
   options.min_channels = map.integer("min_channels", 1, 1 << 20, options.min_channels);
@@ -125,8 +197,9 @@ PruneOptions read_prune(YamlMap map) {
     retrain.finish();
   }
   map.finish();
-  if (options.ratio == 0 && options.layers.empty() && options.fc_sparsity == 0) {
-    map.fail("ratio", "is 0, and nothing else is pruned: give ratio, layers or fc_sparsity");
+  if (options.ratio == 0 && !options.target && options.layers.empty() && options.fc_sparsity == 0) {
+    map.fail("ratio",
+             "is 0, and nothing else is pruned: give ratio, target, layers or fc_sparsity");
   }
   options.retrain.keep_zeros = options.fc_sparsity > 0;
   return options;
@@ -138,6 +211,7 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file) {
   YamlMap map(parse_yaml(yaml, file), file, "");
   Recipe recipe;
   recipe.file = file;
+  recipe.text = yaml;
   recipe.name = map.text("name");
   read_weights(map.map("weights"), recipe);
   read_activations(map.map("activations"), recipe);
@@ -149,6 +223,7 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file) {
       map.integer("calibration_images", 1, 1000000, recipe.calibration_images);
   if (map.has("merge")) recipe.merge = read_merge(map.map("merge"));
   for (const YamlMap& rule : map.maps("layers")) recipe.layers.push_back(read_rule(rule));
+  if (map.has("allocate")) recipe.allocate = read_allocate(map.map("allocate"));
   if (map.has("prune")) recipe.prune = read_prune(map.map("prune"));
   if (map.has("finetune")) recipe.finetune = read_finetune(map.map("finetune"));
   recipe.finetune.keep_zeros = recipe.prune && recipe.prune->fc_sparsity > 0;

@@ -14,10 +14,13 @@
 ///                        max_pool: none | approximate, identity_threshold: 0..1}
 ///   layers:             list of {match: first | last | conv | fc | NODE, weight_bits,
 ///                       activation_bits, code}; later rules win
-///   prune:              {criterion: l1 | l2 | taylor | similarity | reconstruction, ratio, layers:
-///   list of
-///                        {match: conv | fc | NODE, ratio}, min_channels, multiple, compensate,
-///                        fc_sparsity, steps, images, retrain: {epochs, batch_size, learning_rate,
+///   allocate:           {weight_bits: list of 2..16 and p4, activation_bits: list of 2..16,
+///                        budget: {size | bytes | bops | latency: NUMBER, against: 2..16},
+///                        sensitivity: hessian | mse, images, probes, seed}; layers' rules win
+///   prune:              {criterion: l1 | l2 | taylor | similarity | reconstruction, ratio,
+///                        target: {size | macs | latency: NUMBER}, layers: list of {match: conv |
+///                        fc | NODE, ratio}, min_channels, multiple, compensate, fc_sparsity,
+///                        steps, images, retrain: {epochs, batch_size, learning_rate,
 ///                        distillation, shift_pixels, flip, seed}}, before everything else
 ///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
 ///                        shift_pixels, flip, seed}
@@ -26,6 +29,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/budget.hpp"
 #include "compress/fine_tune.hpp"
 #include "compress/merge.hpp"
 #include "compress/prune.hpp"
@@ -46,6 +50,7 @@ struct LayerRule {
 struct Recipe {
   std::string name;
   std::string file;  ///< for messages
+  std::string text;  ///< the YAML
   int weight_bits = 8;
   graph::WeightCode weight_code = graph::WeightCode::kTwosComplement;
   Threshold weight_threshold = Threshold::kMse;
@@ -58,6 +63,7 @@ struct Recipe {
   int64_t calibration_images = 512;
   MergeOptions merge;
   std::vector<LayerRule> layers;
+  std::optional<AllocateOptions> allocate;
   std::optional<PruneOptions> prune;
   FineTuneOptions finetune;  ///< epochs 0: none
 };

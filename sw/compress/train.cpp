@@ -126,6 +126,8 @@ LoopOptions loop_of(const FineTuneOptions& options, int threads, Precision preci
   loop.train.on_progress = on_progress;
   loop.distillation = options.distillation;
   loop.keep_zeros = options.keep_zeros;
+  loop.train.checkpoint = options.checkpoint;
+  loop.fingerprint = options.fingerprint;
   check_options(loop.train);
   return loop;
 }
@@ -167,6 +169,16 @@ std::map<std::string, std::vector<double>> TorchFineTuner::sensitivities(
   check_data(net, train, 0);
   TorchNet torch_net(net, NormMode::kAffine);
   return measure_sensitivities(torch_net, tensors, train, net.normalization, images, threads_);
+}
+
+std::map<std::string, double> TorchFineTuner::hessian_traces(const graph::Graph& net,
+                                                             const data::Dataset& train,
+                                                             int64_t images, int probes,
+                                                             uint64_t seed) {
+  check_data(net, train, 0);
+  TorchNet torch_net(net, NormMode::kAffine);
+  return measure_hessian_traces(torch_net, train, net.normalization, images, probes, seed,
+                                threads_);
 }
 
 }  // namespace tessera::compress

@@ -108,6 +108,8 @@ class TorchFineTuner : public FineTuner {
                                                            const std::vector<std::string>& tensors,
                                                            const data::Dataset& train,
                                                            int64_t images) override;
+  std::map<std::string, double> hessian_traces(const graph::Graph& net, const data::Dataset& train,
+                                               int64_t images, int probes, uint64_t seed) override;
 
  private:
   int threads_;

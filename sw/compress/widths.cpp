@@ -49,6 +49,8 @@ void apply_rule(const LayerRule& rule, const Recipe& recipe, LayerFormat& format
   format.weight_bits = rule.weight_bits.value_or(format.weight_bits);
   format.activation_bits = rule.activation_bits.value_or(format.activation_bits);
   format.code = rule.code.value_or(format.code);
+  format.weight_ruled |= rule.weight_bits || rule.code;
+  format.activation_ruled |= rule.activation_bits.has_value();
   if (format.code == WeightCode::kPowerOfTwo && format.weight_bits != 4) {
     throw std::runtime_error(recipe.file + ":" + std::to_string(rule.line) +
                              ": weight_bits must be 4 for power-of-two weights (" + format.node +
@@ -204,7 +206,11 @@ std::vector<LayerFormat> layer_formats(const Graph& graph, const Recipe& recipe)
   for (const LayerRule& rule : recipe.layers) check_rule(rule, layers, recipe);
   std::vector<LayerFormat> formats;
   for (const Node* node : layers) {
-    LayerFormat format{node->name, recipe.weight_bits, recipe.activation_bits, recipe.weight_code};
+    LayerFormat format;
+    format.node = node->name;
+    format.weight_bits = recipe.weight_bits;
+    format.activation_bits = recipe.activation_bits;
+    format.code = recipe.weight_code;
     for (const LayerRule& rule : recipe.layers) {
       if (matches(rule, *node, node == layers.front(), node == layers.back())) {
         apply_rule(rule, recipe, format);

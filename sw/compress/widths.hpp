@@ -17,6 +17,7 @@ struct LayerFormat {
   int weight_bits = 8;
   int activation_bits = 8;  ///< wanted for its input
   graph::WeightCode code = graph::WeightCode::kTwosComplement;
+  bool weight_ruled = false, activation_ruled = false;  ///< a rule of the recipe says so
 };
 
 /// The formats of all layers, in graph order. Throws std::runtime_error, with the recipe's line,

@@ -110,6 +110,17 @@ size_t YamlMap::choice(const std::string& name, const std::vector<std::string>& 
   fail(name, "must be one of " + list + ", got " + value);
 }
 
+std::vector<std::string> YamlMap::words(const std::string& name) {
+  const YAML::Node list = find(name, true);
+  if (!list.IsSequence() || list.size() == 0) fail(name, "must be a list, such as [4, 8]");
+  std::vector<std::string> result;
+  for (const YAML::Node& item : list) {
+    if (!item.IsScalar()) fail(name, "must be a list of plain values");
+    result.push_back(item.Scalar());
+  }
+  return result;
+}
+
 YamlMap YamlMap::map(const std::string& name) {
   return YamlMap(find(name, true), file_, path_of(name));
 }

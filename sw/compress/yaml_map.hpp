@@ -28,6 +28,8 @@ class YamlMap {
   /// The index of the value in `choices`.
   size_t choice(const std::string& name, const std::vector<std::string>& choices,
                 const std::optional<size_t>& otherwise = std::nullopt);
+  /// The items of a list of scalars, one at least.
+  std::vector<std::string> words(const std::string& name);
   YamlMap map(const std::string& name);
   std::vector<YamlMap> maps(const std::string& name);
 

@@ -27,7 +27,10 @@ class CheckpointFile : public testing::Test {
   void put(const std::string& bytes) const { std::ofstream(path_, std::ios::binary) << bytes; }
 
   std::string path_;
-  const Checkpoint sample_{"run 1", 7, {{"a", {1.5F, -2}}, {"empty", {}}, {"b", {3}}}};
+  const Checkpoint sample_{"run 1",
+                           7,
+                           {{"a", {1.5F, -2}}, {"empty", {}}, {"b", {3}}},
+                           {{"stage", "two\nlines"}, {"none", ""}}};
 };
 
 TEST_F(CheckpointFile, what_is_written_is_read) {

@@ -8,9 +8,12 @@
 #include <stdexcept>
 
 #include "compress/compress.hpp"
+#include "compress/logits_comparison.hpp"
 #include "compress/nets_builder.hpp"
+#include "compress/prune_target.hpp"
 #include "graph/onnx_io.hpp"
 #include "reference/float_engine.hpp"
+#include "support/error_of.hpp"
 #include "unit/compress/tiny_problem.hpp"
 
 namespace tessera::compress {
@@ -303,6 +306,86 @@ TEST(Prune, recipes_that_ask_for_the_impossible_are_refused) {
       << "the logits are all there is";
   EXPECT_THAT(error_of("{ratio: 0.5, retrain: {epochs: 1}}"), HasSubstr("prune.retrain needs"));
   EXPECT_THAT(error_of("{ratio: 0.5, criterion: taylor}"), HasSubstr("taylor needs libtorch"));
+}
+
+/// Loss of the logits that a search for ratios looks at.
+double loss_of(const Graph& net, const Graph& pruned, const PruneOptions& options) {
+  return LogitsComparison(net, LogitsLoss::kSquaredError, options.images, corner_images(64, 1), 1)
+      .loss(pruned);
+}
+
+TEST(PruneTarget, is_met_and_channels_that_cost_nothing_go_first) {
+  Graph net = two_conv_net(3);
+  // Half of conv1's channels are copies of the others.
+  for (size_t i = 0; i < 4; ++i) make_copy(net, 4 + i, i, 1.0F);
+  PruneOptions options;
+  options.images = 32;
+  options.target = PruneTarget{PruneGoal::kMacs, 1.6, 3};
+  const Graph pruned = prune(net, options);
+  EXPECT_LE(graph::mac_count(pruned), graph::mac_count(net) * 10 / 16);
+  EXPECT_EQ(pruned.shapes.at("conv1_out")[0], 4);
+  EXPECT_EQ(pruned.shapes.at("conv2_out")[0], 6);
+  EXPECT_LT(loss_of(net, pruned, options), 1e-6);
+}
+
+TEST(PruneTarget, size_counts_parameters_and_rules_win) {
+  const Graph net = two_conv_net(2);
+  PruneOptions options;
+  options.images = 32;
+  options.target = PruneTarget{PruneGoal::kSize, 2, 3};
+  options.layers = {{"conv1", 0.25, 7}};
+  const Graph pruned = prune(net, options);
+  EXPECT_LE(parameter_count(pruned), parameter_count(net) / 2);
+  EXPECT_EQ(pruned.shapes.at("conv1_out")[0], 6);
+}
+
+TEST(PruneTarget, of_a_network_of_one_family_takes_no_more_than_it_must) {
+  const Graph net = two_conv_net(2);
+  PruneOptions options;
+  options.images = 32;
+  options.layers = {{"conv2", 0, 7}};
+  for (const double ratio : {1.1, 1.5, 2.5, 4.0}) {
+    options.target = PruneTarget{PruneGoal::kMacs, ratio, 3};
+    const Graph pruned = prune(net, options);
+    const int64_t kept = pruned.shapes.at("conv1_out")[0];
+    // conv1: 9 MACs a channel and pixel, conv2: 54; fc stays.
+    const auto macs = [&](int64_t channels) { return 64 * channels * (9 + 54) + 64 * 6 * 4; };
+    EXPECT_EQ(graph::mac_count(pruned), macs(kept));
+    const double budget = static_cast<double>(graph::mac_count(net)) / ratio;
+    EXPECT_LE(static_cast<double>(macs(kept)), budget);
+    EXPECT_GT(static_cast<double>(macs(kept + 1)), budget);
+  }
+}
+
+TEST(PruneTarget, of_latency_asks_the_chip) {
+  const Graph net = two_conv_net(2);
+  PruneOptions options;
+  options.images = 16;
+  options.target = PruneTarget{PruneGoal::kLatency, 2, 3};
+  // A chip that takes a cycle for every output channel of a convolution.
+  const GraphCost cycles = [](const Graph& graph) {
+    return graph.shapes.at("conv1_out")[0] + graph.shapes.at("conv2_out")[0];
+  };
+  const Graph pruned =
+      prune(net, options, "r.yaml", corner_images(64, 1), nullptr, 1, {}, nullptr, cycles);
+  EXPECT_EQ(cycles(pruned), 7);
+}
+
+TEST(PruneTarget, out_of_reach_names_file_line_and_key) {
+  PruneOptions options;
+  options.images = 16;
+  options.target = PruneTarget{PruneGoal::kMacs, 1000, 3};
+  EXPECT_THAT(test::error_of([&] { prune(two_conv_net(2), options); }),
+              HasSubstr("r.yaml:3: prune.target.macs asks for"));
+}
+
+TEST(PruneTarget, removals_read_back_from_their_text) {
+  const RemovalPlan plan = plan_by_ratios(two_conv_net(1), halving(Criterion::kL1), "r.yaml");
+  const RemovalPlan back = parse_removals(to_text(plan));
+  ASSERT_EQ(back.size(), 2U);
+  EXPECT_EQ(back.at({"conv1"}).before, 8U);
+  EXPECT_EQ(back.at({"conv1"}).kept, 4U);
+  EXPECT_EQ(back.at({"conv2"}).kept, 3U);
 }
 
 }  // namespace

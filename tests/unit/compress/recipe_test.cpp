@@ -103,6 +103,73 @@ TEST(Recipe, errors_name_file_line_and_key) {
               StartsWith("r.yaml:2: name is given twice"));
 }
 
+std::string with_allocate(const std::string& keys) {
+  return std::string(kGood) + "allocate:\n  " + keys + "\n";
+}
+
+TEST(Recipe, the_keys_of_allocate_are_read) {
+  const Recipe recipe = parse_recipe(
+      with_allocate("{weight_bits: [2, p4, 16], activation_bits: [4, 8], budget: {latency: 2.5, "
+                    "against: 8}, sensitivity: hessian, images: 7, probes: 3, seed: 11}"),
+      "r.yaml");
+  ASSERT_TRUE(recipe.allocate);
+  const AllocateOptions& options = *recipe.allocate;
+  ASSERT_EQ(options.weights.size(), 3U);
+  EXPECT_EQ(to_string(options.weights[1]), "p4");
+  EXPECT_EQ(options.weights[2].bits, 16);
+  EXPECT_EQ(options.activation_bits, (std::vector<int>{4, 8}));
+  EXPECT_EQ(options.budget.kind, BudgetKind::kLatency);
+  EXPECT_EQ(options.budget.amount, 2.5);
+  EXPECT_EQ(options.budget.against_bits, 8);
+  EXPECT_EQ(options.images, 7);
+  EXPECT_EQ(options.probes, 3);
+  EXPECT_EQ(options.seed, 11U);
+  const Recipe mse = parse_recipe(
+      with_allocate("{weight_bits: [8], budget: {bytes: 900}, sensitivity: mse}"), "r.yaml");
+  EXPECT_EQ(mse.allocate->sensitivity, Sensitivity::kMse);
+  EXPECT_EQ(mse.allocate->budget.kind, BudgetKind::kBytes);
+  EXPECT_TRUE(mse.allocate->activation_bits.empty());
+}
+
+TEST(Recipe, errors_in_allocate_name_file_line_and_key) {
+  const auto error = [](const std::string& keys) { return error_of(with_allocate(keys)); };
+  EXPECT_THAT(error("{budget: {size: 2}}"),
+              StartsWith("r.yaml:13: allocate.weight_bits is missing"));
+  EXPECT_THAT(error("{weight_bits: [8]}"), StartsWith("r.yaml:13: allocate.budget is missing"));
+  EXPECT_THAT(error("{weight_bits: 8, budget: {size: 2}}"),
+              StartsWith("r.yaml:13: allocate.weight_bits must be a list"));
+  EXPECT_THAT(
+      error("{weight_bits: [8, 1], budget: {size: 2}}"),
+      StartsWith("r.yaml:13: allocate.weight_bits must hold integers in 2..16 or p4, got 1"));
+  EXPECT_THAT(error("{weight_bits: [8], activation_bits: [p4], budget: {size: 2}}"),
+              HasSubstr("allocate.activation_bits must hold integers in 2..16, got p4"));
+  EXPECT_THAT(error("{weight_bits: [8], budget: {}}"), HasSubstr("allocate.budget.size or one"));
+  EXPECT_THAT(error("{weight_bits: [8], budget: {size: 2, bops: 3}}"),
+              HasSubstr("allocate.budget.size or one"));
+  EXPECT_THAT(error("{weight_bits: [8], budget: {size: 0.5}}"),
+              HasSubstr("allocate.budget.size must be a number in 1.."));
+  EXPECT_THAT(error("{weight_bits: [8], budget: {size: 2, against: 8}}"),
+              HasSubstr("allocate.budget.against goes with latency only"));
+  EXPECT_THAT(error("{weight_bits: [8], budget: {size: 2}, sensitivity: mse, probes: 3}"),
+              HasSubstr("allocate.probes is not a key here"));
+}
+
+TEST(Recipe, a_target_of_pruning_takes_the_place_of_a_ratio) {
+  const auto prune = [](const std::string& keys) {
+    return std::string(kGood) + "prune:\n  " + keys;
+  };
+  const Recipe recipe = parse_recipe(prune("{target: {latency: 2.5}}\n"), "r.yaml");
+  ASSERT_TRUE(recipe.prune && recipe.prune->target);
+  EXPECT_EQ(recipe.prune->target->goal, PruneGoal::kLatency);
+  EXPECT_EQ(recipe.prune->target->ratio, 2.5);
+  EXPECT_THAT(error_of(prune("{target: {macs: 2}, ratio: 0.5}\n")),
+              StartsWith("r.yaml:13: prune.ratio does not go with target"));
+  EXPECT_THAT(error_of(prune("{target: {macs: 2, size: 2}}\n")),
+              HasSubstr("prune.target.size or one other"));
+  EXPECT_THAT(error_of(prune("{target: {macs: 0.5}}\n")),
+              HasSubstr("prune.target.macs must be a number in 1.."));
+}
+
 TEST(Recipe, text_that_is_no_recipe_is_an_error) {
   EXPECT_THAT(error_of("weights: {bits: 8"), StartsWith("r.yaml:"));
   EXPECT_THAT(error_of(""), HasSubstr("must be a map"));
