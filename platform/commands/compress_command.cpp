@@ -1,6 +1,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <optional>
 #include <sstream>
 
 #include "chip/chip.hpp"
@@ -103,7 +104,7 @@ int compress_command(const std::vector<std::string>& arguments) {
       "test-images", po::value<int64_t>()->default_value(0),
       "measure on the first so many test images; 0: all")(
       "chip", po::value<std::string>()->default_value("reference"),
-      "file or name of the chip that latencies are estimated on")(
+      "file or name of the chip that latencies are estimated on; none: they are not")(
       "restart", "begin anew, whatever OUTPUT.checkpoint holds")(
       "threads", po::value<int>()->default_value(2), "of measuring and fine-tuning")(
       "precision", po::value<std::string>()->default_value("float32"),
@@ -125,8 +126,9 @@ int compress_command(const std::vector<std::string>& arguments) {
   job.options.fine_tuner = &tuner;
 #endif
   job.options.settings = "precision " + args.text("precision");
-  const compress::LatencyModel latency = latency_on(chip::load_chip(args.text("chip")));
-  job.options.latency = &latency;
+  std::optional<compress::LatencyModel> latency;
+  if (args.text("chip") != "none") latency = latency_on(chip::load_chip(args.text("chip")));
+  job.options.latency = latency ? &*latency : nullptr;
   if (args.has("restart")) compress::remove_stages(job.output + ".checkpoint");
   const auto start = std::chrono::steady_clock::now();
   Progress progress;

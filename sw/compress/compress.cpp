@@ -63,7 +63,7 @@ bool needs_latency(const Recipe& recipe) {
 
 void check_latency(const Recipe& recipe, const CompressOptions& options) {
   if (!needs_latency(recipe) || options.latency != nullptr) return;
-  throw std::runtime_error(recipe.file + ": a target or budget of latency needs a chip");
+  throw std::runtime_error(recipe.file + ": a target or budget of latency needs a chip (--chip)");
 }
 
 void check(const Graph& net, const Recipe& recipe, const data::Dataset& train,
@@ -164,7 +164,9 @@ void estimate_latency(const Graph& net, const QuantizationProblem& problem,
     LatencyReport latency;
     latency.chip = model.chip;
     latency.given_16_bit = latency_16_bit(net, problem.recipe.merge.lrn, train, model);
-    latency.pruned_16_bit = model.estimate(quickly_quantized(problem, kLatencyBits)).total;
+    const bool smaller = problem.recipe.prune || !report.merged_layers.empty();
+    latency.pruned_16_bit = smaller ? model.estimate(quickly_quantized(problem, kLatencyBits)).total
+                                    : latency.given_16_bit;
     latency.result = model.estimate(result).total;
     report.latency = latency;
   } catch (const std::runtime_error& error) {

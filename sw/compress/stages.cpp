@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "compress/checkpoint.hpp"
 #include "graph/onnx_io.hpp"
@@ -81,8 +82,16 @@ std::string Stages::epochs_path(const std::string& name, int number) const {
 }
 
 void remove_stages(const std::string& path) {
-  std::filesystem::remove(path);
-  std::filesystem::remove(path + ".fine-tune-1");
+  namespace fs = std::filesystem;
+  fs::remove(path);
+  const fs::path folder = fs::absolute(path).parent_path();
+  const std::string start = fs::path(path).filename().string() + ".";
+  std::vector<fs::path> epochs;
+  if (!fs::is_directory(folder)) return;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().filename().string().rfind(start, 0) == 0) epochs.push_back(entry.path());
+  }
+  for (const fs::path& file : epochs) fs::remove(file);
 }
 
 uint32_t digest(const data::Dataset& dataset) {

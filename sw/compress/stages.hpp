@@ -40,7 +40,7 @@ class Stages {
   std::map<std::string, std::pair<int, std::string>> kept_;  ///< last step and bytes by stage
 };
 
-/// Removes the file and those of epochs.
+/// Removes the file and those of epochs, PATH.*.
 void remove_stages(const std::string& path);
 
 /// CRC-32 of images and labels, or of any bytes.
