@@ -13,6 +13,21 @@
 
 namespace tessera::compress {
 
+/// What weights that are not frozen yet compute with.
+enum class Unfrozen : uint8_t {
+  kFloat,   ///< their values (Zhou et al., Incremental network quantization, 2017)
+  kRounded  ///< their grid points, as without freezing
+};
+
+/// Weights move to their grid points for good while the others learn to make up for it.
+struct FreezeOptions {
+  /// The epochs are cut into as many equal parts. Behind each, so large a share of every layer's
+  /// weights, the largest magnitudes first, is frozen: 0..1, none below the one before it.
+  /// Empty: nothing is frozen.
+  std::vector<double> steps;
+  Unfrozen rest = Unfrozen::kFloat;
+};
+
 struct FineTuneOptions {
   int epochs = 0;
   int batch_size = 128;
@@ -25,6 +40,7 @@ struct FineTuneOptions {
   bool keep_zeros = false;  ///< weights that are 0 stay 0
   std::string checkpoint;   ///< file written after every epoch, behind which to go on; empty: none
   std::string fingerprint;  ///< of the run that the checkpoint is of
+  FreezeOptions freeze;     ///< of fine_tune()
 };
 
 class FineTuner {
@@ -34,6 +50,7 @@ class FineTuner {
   /// Moves the weights of `quantized`, and the scales of its grids, to lower the loss on `train`
   /// of the network that computes on the grids: rounding is passed straight through by the
   /// gradient, scales are learned as in LSQ (Esser et al., Learned step size quantization, 2020).
+  /// Frozen weights keep their integers; their scales go on.
   /// `original` is the float network, the teacher of distillation.
   virtual void fine_tune(graph::Graph& quantized, const graph::Graph& original,
                          const data::Dataset& train, const FineTuneOptions& options,

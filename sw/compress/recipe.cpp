@@ -1,5 +1,6 @@
 #include "compress/recipe.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -90,11 +91,26 @@ void read_tuning(YamlMap& map, FineTuneOptions& options) {
   options.seed = static_cast<uint64_t>(map.integer("seed", 0, INT64_MAX, 1));
 }
 
+FreezeOptions read_freeze(YamlMap map) {
+  FreezeOptions options;
+  options.steps = map.numbers("steps", 0, 1);
+  options.rest = static_cast<Unfrozen>(map.choice("rest", {"float", "rounded"}, 0));
+  map.finish();
+  if (options.steps.empty() || !std::is_sorted(options.steps.begin(), options.steps.end())) {
+    map.fail("steps", "must be shares of the weights, none below the one before it");
+  }
+  if (options.rest == Unfrozen::kFloat && options.steps.back() != 1) {
+    map.fail("steps", "must end with 1: all weights end on the grid");
+  }
+  return options;
+}
+
 FineTuneOptions read_finetune(YamlMap map) {
   FineTuneOptions options;
   read_tuning(map, options);
   options.scale_learning_rate =
       map.number("scale_learning_rate", 0, 10, options.scale_learning_rate);
+  if (map.has("freeze")) options.freeze = read_freeze(map.map("freeze"));
   map.finish();
   return options;
 }

@@ -23,7 +23,7 @@
 ///                        steps, images, retrain: {epochs, batch_size, learning_rate,
 ///                        distillation, shift_pixels, flip, seed}}, before everything else
 ///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
-///                        shift_pixels, flip, seed}
+///                        shift_pixels, flip, seed, freeze: {steps: [..], rest: float | rounded}}
 
 #include <optional>
 #include <string>

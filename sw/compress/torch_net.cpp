@@ -1,5 +1,6 @@
 #include "compress/torch_net.hpp"
 
+#include <cmath>
 #include <stdexcept>
 
 #include "compress/torch_convolution.hpp"
@@ -18,6 +19,8 @@ namespace F = torch::nn::functional;
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kNormMomentum = 0.1;
 constexpr const char* kScaleSuffix = "/scale";
+constexpr const char* kFrozenSuffix = "/frozen";
+constexpr const char* kIntegersSuffix = "/integers";
 
 at::Tensor to_torch(const graph::Tensor& tensor) {
   return torch::from_blob(const_cast<float*>(tensor.data.data()), tensor.shape, torch::kFloat32)
@@ -91,6 +94,12 @@ at::Tensor nearest_power_of_two(const at::Tensor& v) {
   return at::sign(v) * power.clamp_max(64) * nonzero;
 }
 
+/// The grid's integer nearest to each value, values being in units of the scale and in range.
+at::Tensor nearest_integer(const Quantization& grid, const at::Tensor& inside) {
+  return grid.code == graph::WeightCode::kPowerOfTwo ? nearest_power_of_two(inside)
+                                                     : inside.round();
+}
+
 at::Tensor straight_through(const at::Tensor& smooth, const at::Tensor& rounded) {
   return smooth + (rounded - smooth).detach();
 }
@@ -128,20 +137,63 @@ bool TorchNet::is_scale(const std::string& parameter) {
          parameter.compare(parameter.size() - suffix.size(), suffix.size(), suffix) == 0;
 }
 
+at::Tensor TorchNet::scale_of(const std::string& tensor, const at::Tensor& value) const {
+  return broadcast(parameters_.at(tensor + kScaleSuffix).exp(), value, 0);
+}
+
 at::Tensor TorchNet::fake_quantized(const std::string& tensor, const at::Tensor& value) const {
   const auto found = graph_.quantizations.find(tensor);
   if (found == graph_.quantizations.end()) return value;
   const Quantization& grid = found->second;
-  const at::Tensor scale = broadcast(parameters_.at(tensor + kScaleSuffix).exp(), value, 0);
+  const at::Tensor scale = scale_of(tensor, value);
   const at::Tensor inside = at::clamp(value / scale, grid.min(), grid.max());
-  const at::Tensor rounded = grid.code == graph::WeightCode::kPowerOfTwo
-                                 ? nearest_power_of_two(inside.detach())
-                                 : inside.detach().round();
-  return straight_through(inside, rounded) * scale;
+  return straight_through(inside, nearest_integer(grid, inside.detach())) * scale;
 }
 
 at::Tensor TorchNet::weight(const std::string& name) const {
-  return fake_quantized(name, parameters_.at(name));
+  const at::Tensor& value = parameters_.at(name);
+  return with_frozen(name, rest_ == Unfrozen::kFloat ? value : fake_quantized(name, value));
+}
+
+at::Tensor TorchNet::with_frozen(const std::string& weight, const at::Tensor& rest) const {
+  const auto frozen = buffers_.find(weight + kFrozenSuffix);
+  if (frozen == buffers_.end()) return rest;
+  const at::Tensor fixed = buffers_.at(weight + kIntegersSuffix) * scale_of(weight, rest);
+  return at::where(frozen->second.to(at::kBool), fixed, rest);
+}
+
+void TorchNet::start_freezing(Unfrozen rest) {
+  rest_ = rest;
+  for (const auto& [name, parameter] : parameters_) {
+    if (graph_.quantizations.count(name) == 0) continue;
+    buffers_[name + kFrozenSuffix] = at::zeros_like(parameter.detach());
+    buffers_[name + kIntegersSuffix] = at::zeros_like(parameter.detach());
+  }
+}
+
+void TorchNet::freeze_weights(double share) {
+  at::NoGradGuard no_grad;
+  for (const auto& [name, parameter] : parameters_) {
+    const auto found = buffers_.find(name + kFrozenSuffix);
+    if (found == buffers_.end()) continue;
+    const Quantization& grid = graph_.quantizations.at(name);
+    at::Tensor& frozen = found->second;
+    at::Tensor& integers = buffers_.at(name + kIntegersSuffix);
+    const auto wanted =
+        static_cast<int64_t>(std::llround(share * static_cast<double>(frozen.numel())));
+    const auto more = wanted - frozen.sum(at::kLong).item<int64_t>();
+    if (more <= 0) continue;
+    // Below all magnitudes: not chosen again.
+    const at::Tensor magnitudes =
+        at::where(frozen.to(at::kBool), -at::ones_like(frozen), parameter.abs());
+    const at::Tensor chosen =
+        std::get<1>(at::sort(magnitudes.flatten(), true, 0, true)).slice(0, 0, more);
+    at::Tensor added = at::zeros({frozen.numel()}).index_fill_(0, chosen, 1).view(frozen.sizes());
+    const at::Tensor inside =
+        at::clamp(parameter / scale_of(name, parameter), grid.min(), grid.max());
+    integers.add_(added * nearest_integer(grid, inside));
+    frozen.add_(added);
+  }
 }
 
 at::Tensor TorchNet::bias_of(const Node& node) const {
@@ -261,7 +313,8 @@ void TorchNet::estimate_norms(const at::Tensor& images) {
 Graph TorchNet::to_graph() const {
   Graph result = graph_;
   for (const auto& [name, parameter] : parameters_) {
-    if (!is_scale(name)) result.weights.at(name).data = to_vector(parameter);
+    if (is_scale(name)) continue;
+    result.weights.at(name).data = to_vector(with_frozen(name, parameter));
   }
   for (auto& [tensor, grid] : result.quantizations) {
     grid.scales = to_vector(parameters_.at(tensor + kScaleSuffix).exp());

@@ -9,6 +9,7 @@
 #include <map>
 #include <string>
 
+#include "compress/fine_tune.hpp"
 #include "compress/precision.hpp"
 #include "graph/graph.hpp"
 
@@ -37,9 +38,17 @@ class TorchNet {
   /// with it). Scales and shifts follow, so that the network computes what it did before.
   void estimate_norms(const at::Tensor& images);
 
+  /// From now on weights with a grid can be frozen; `rest` says what the others compute with.
+  void start_freezing(Unfrozen rest);
+
+  /// Moves the `share` of every weight with a grid whose magnitudes are largest to grid points.
+  /// Their integers do not change any more, whatever the parameters become; scales still do.
+  /// What is frozen stays frozen and counts. Needs start_freezing().
+  void freeze_weights(double share);
+
   /// By name: weights as in the graph, scales as "<tensor>/scale".
   std::map<std::string, at::Tensor>& parameters() { return parameters_; }
-  /// Running statistics of batch norms.
+  /// Running statistics of batch norms; "<weight>/frozen" (0 or 1) and "<weight>/integers".
   std::map<std::string, at::Tensor>& buffers() { return buffers_; }
 
   static bool is_scale(const std::string& parameter);
@@ -56,11 +65,15 @@ class TorchNet {
   at::Tensor batch_norm(const graph::Node& node, const at::Tensor& x, bool training);
   at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value) const;
   at::Tensor weight(const std::string& name) const;
+  at::Tensor scale_of(const std::string& tensor, const at::Tensor& value) const;
+  /// `rest`, but with frozen values where the weight has any.
+  at::Tensor with_frozen(const std::string& weight, const at::Tensor& rest) const;
   at::Tensor bias_of(const graph::Node& node) const;
 
   graph::Graph graph_;
   NormMode norms_;
   bool bfloat16_;
+  Unfrozen rest_ = Unfrozen::kRounded;
   bool estimating_ = false;  ///< batch norms take their statistics from the forward pass
   std::map<std::string, at::Tensor> parameters_;
   std::map<std::string, at::Tensor> buffers_;

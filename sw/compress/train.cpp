@@ -142,6 +142,7 @@ void TorchFineTuner::fine_tune(graph::Graph& quantized, const graph::Graph& orig
   LoopOptions loop = loop_of(options, threads_, precision, on_progress);
   loop.train.optimizer = Optimizer::kAdam;
   loop.scale_learning_rate = options.scale_learning_rate;
+  loop.freeze = options.freeze;
   TorchNet student(quantized, NormMode::kAffine, precision);
   TorchNet teacher(original, NormMode::kAffine, precision);
   Trainer(student, &teacher, train, quantized.normalization, loop).run();

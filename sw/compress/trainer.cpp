@@ -66,6 +66,7 @@ Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
   const auto count = static_cast<int64_t>(training_indices_.size());
   options_.train.batch_size = static_cast<int>(std::min<int64_t>(options_.train.batch_size, count));
   steps_an_epoch_ = count / options_.train.batch_size;
+  if (!options_.freeze.steps.empty()) net_.start_freezing(options_.freeze.rest);
   if (options_.train.average > 0) {
     for (const auto& [name, tensor] : net_.parameters()) average_[name] = tensor.detach().clone();
     for (const auto& [name, tensor] : net_.buffers()) average_[name] = tensor.clone();
@@ -169,6 +170,7 @@ EpochReport Trainer::train_epoch(int epoch) {
     loss.backward();
     const int64_t global_step = (epoch - 1) * steps_an_epoch_ + step;
     update(global_step);
+    freeze(global_step + 1);
     loss_sum += loss.item<double>();
     correct += count_correct(logits, labels);
     if (options_.train.on_progress) {
@@ -268,6 +270,16 @@ void Trainer::update(int64_t step) {
     parameter.mutable_grad() = at::Tensor();
   }
   if (!average_.empty() && (step + 1) % kAverageInterval == 0) update_average(step + 1);
+}
+
+void Trainer::freeze(int64_t steps_done) {
+  const std::vector<double>& shares = options_.freeze.steps;
+  const auto parts = static_cast<int64_t>(shares.size());
+  const int64_t steps = steps_an_epoch_ * options_.train.epochs;
+  for (int64_t part = 1; part <= parts; ++part) {
+    if (steps_done == part * steps / parts)
+      net_.freeze_weights(shares[static_cast<size_t>(part - 1)]);
+  }
 }
 
 void Trainer::update_average(int64_t steps_done) {

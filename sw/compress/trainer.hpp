@@ -19,7 +19,8 @@ struct LoopOptions {
   double distillation = 0;         ///< weight of the teacher in the loss
   bool estimate_norms = false;     ///< batch norms first take their statistics from the images
   bool keep_zeros = false;         ///< weights that are 0 stay 0
-  std::string fingerprint;         ///< written to checkpoints and compared with theirs
+  FreezeOptions freeze;
+  std::string fingerprint;  ///< written to checkpoints and compared with theirs
 };
 
 class Trainer {
@@ -44,6 +45,7 @@ class Trainer {
   /// Factor of the learning rate at a step of the whole run, 0..1.
   double schedule(int64_t step) const;
   void update(int64_t step);
+  void freeze(int64_t steps_done);
   void update_average(int64_t steps_done);
   /// Swaps the network's weights with their moving average, if there is one.
   void exchange_with_average();

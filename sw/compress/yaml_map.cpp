@@ -85,6 +85,22 @@ double YamlMap::number(const std::string& name, double low, double high,
   fail(name, "must be " + range + ", got " + value);
 }
 
+std::vector<double> YamlMap::numbers(const std::string& name, double low, double high) {
+  const YAML::Node list = find(name, true);
+  const std::string range = "numbers in " + text_of(low) + ".." + text_of(high);
+  if (!list.IsSequence()) fail(name, "must be a list of " + range);
+  std::vector<double> result;
+  for (const auto& item : list) {
+    double value = 0;
+    if (!item.IsScalar() || !YAML::convert<double>::decode(item, value) ||
+        !(value >= low && value <= high)) {
+      fail(name, "must be a list of " + range);
+    }
+    result.push_back(value);
+  }
+  return result;
+}
+
 bool YamlMap::boolean(const std::string& name, const std::optional<bool>& otherwise) {
   if (otherwise && !has(name)) return *otherwise;
   const std::string value = scalar(name, "true or false");

@@ -22,6 +22,8 @@ class YamlMap {
                   const std::optional<int64_t>& otherwise = std::nullopt);
   double number(const std::string& name, double low, double high,
                 const std::optional<double>& otherwise = std::nullopt);
+  /// A list of numbers, `[a, b, ..]`.
+  std::vector<double> numbers(const std::string& name, double low, double high);
   bool boolean(const std::string& name, const std::optional<bool>& otherwise = std::nullopt);
   std::string text(const std::string& name,
                    const std::optional<std::string>& otherwise = std::nullopt);

@@ -44,6 +44,25 @@ std::string with(const std::string& from, const std::string& to) {
   return yaml.replace(at, from.size(), to);
 }
 
+TEST(Recipe, freezing_is_part_of_fine_tuning) {
+  const auto freezing = [](const std::string& freeze) {
+    return with("epochs: 3,", "epochs: 3, freeze: " + freeze + ",");
+  };
+  const FreezeOptions freeze =
+      parse_recipe(freezing("{steps: [0.5, 0.75, 1, 1], rest: rounded}"), "r.yaml").finetune.freeze;
+  EXPECT_EQ(freeze.steps, (std::vector<double>{0.5, 0.75, 1, 1}));
+  EXPECT_EQ(freeze.rest, Unfrozen::kRounded);
+  EXPECT_TRUE(parse_recipe(kGood, "r.yaml").finetune.freeze.steps.empty());
+  EXPECT_THAT(error_of(freezing("{steps: [0.5, 1.5]}")),
+              StartsWith("r.yaml:11: finetune.freeze.steps must be a list of numbers in 0..1"));
+  EXPECT_THAT(error_of(freezing("{steps: 1}")), HasSubstr("must be a list"));
+  EXPECT_THAT(error_of(freezing("{steps: [a]}")), HasSubstr("must be a list"));
+  EXPECT_THAT(error_of(freezing("{steps: []}")), HasSubstr("shares"));
+  EXPECT_THAT(error_of(freezing("{steps: [0.5, 0.4, 1]}")), HasSubstr("none below"));
+  EXPECT_THAT(error_of(freezing("{steps: [0.5]}")), HasSubstr("end with 1"));
+  EXPECT_EQ(error_of(freezing("{steps: [0.5], rest: rounded}")), "no error");
+}
+
 TEST(Recipe, every_key_is_read) {
   const Recipe recipe = parse_recipe(kGood, "r.yaml");
   EXPECT_EQ(recipe.name, "test");
