@@ -240,6 +240,7 @@ void Cluster::execute_coded(const Command& command, uint32_t epoch) {
     return fail(abi::Engine::kLoad, {abi::NpuError::kBadCode, coded.dram_address}, command.tag);
   }
   if (decoded.empty()) return;
+  compute_unit_.before_write(local.span());
   std::copy(decoded.begin(), decoded.end(), memories_.at(coded.local_address));
   accounting_.count(abi::tag_layer(command.tag), coded_events(coded, local.memory(memories_)));
 }
