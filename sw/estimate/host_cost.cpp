@@ -9,16 +9,15 @@ namespace {
 constexpr uint32_t kHeaderWords = 2;
 
 /// Of a command besides the ways of its words to the FIFO, by what it is and what came before it.
-constexpr uint64_t kConfigureCycles = 170;
-constexpr uint64_t kFirstWeightsCycles = 147;  ///< of a layer
+constexpr uint64_t kConfigureCycles = 180;
+constexpr uint64_t kFirstWeightsCycles = 150;  ///< of a layer
 constexpr uint64_t kWeightsCycles = 201;
-constexpr uint64_t kTableCycles = 160;  ///< of a layer with coded weights
-constexpr uint64_t kSecondTableCycles = 30;
-constexpr uint64_t kCodedBehindTableCycles = 60;
-constexpr uint64_t kFirstCodedCycles = 160;  ///< of a layer whose table was loaded before
-constexpr uint64_t kCodedCycles = 210;
-constexpr uint64_t kParametersCycles = 82;
-constexpr uint64_t kMapCycles = 182;
+constexpr uint64_t kTableCycles = 29;  ///< less than weights: the first table of a layer
+constexpr uint64_t kSecondTableCycles = 39;
+constexpr uint64_t kCodedBehindTableCycles = 77;
+constexpr uint64_t kCodedCycles = 14;  ///< less than weights, behind anything else
+constexpr uint64_t kParametersCycles = 84;
+constexpr uint64_t kMapCycles = 188;
 constexpr uint64_t kFirstMapCycles = 286;  ///< of a step that keeps its weights
 constexpr uint64_t kResidualCycles = 131;
 constexpr uint64_t kEmptyLoadCycles = 76;
@@ -37,7 +36,6 @@ constexpr uint64_t kStoredCycles = 9;  ///< less than where the result stays
 /// Several clusters take turns.
 constexpr uint64_t kSharedConfigureCycles = 286;  ///< finds the first tile of a share: divisions
 constexpr uint64_t kSharedWeightsCycles = 135;
-constexpr uint64_t kSharedCodedCycles = 150;
 
 /// Number of the command's word that holds the payload's byte `offset`.
 constexpr uint32_t word_at(std::size_t offset) {
@@ -109,15 +107,16 @@ uint64_t PushCost::before_load(uint32_t number, uint32_t word) {
 /// Coded weights, and the tables before those of a layer.
 uint64_t PushCost::before_stream(abi::Opcode opcode, uint32_t number) {
   if (number != 0) return 0;
-  const bool first = begins_step();
+  const uint64_t weights = shared_         ? kSharedWeightsCycles
+                           : begins_step() ? kWeightsCycles
+                                           : kFirstWeightsCycles;
   const bool behind_table = previous_ == Kind::kTable;
   if (opcode == abi::Opcode::kLoadTable) {
     previous_ = Kind::kTable;
-    return behind_table ? kSecondTableCycles : kTableCycles;
+    return behind_table ? kSecondTableCycles : weights - kTableCycles;
   }
   previous_ = Kind::kWeights;
-  if (behind_table) return kCodedBehindTableCycles;
-  return shared_ ? kSharedCodedCycles : first ? kCodedCycles : kFirstCodedCycles;
+  return behind_table ? kCodedBehindTableCycles : weights - kCodedCycles;
 }
 
 /// Charged at the word that tells where the result goes.
