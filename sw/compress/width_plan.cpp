@@ -75,7 +75,8 @@ class Planner {
   /// wrong by for the whole network.
   WidthPlan best_plan(const std::vector<std::vector<Combination>>& items,
                       const std::vector<std::vector<Choice>>& choices, int64_t least) const {
-    std::optional<WidthPlan> best;
+    std::optional<WidthPlan> best = best_uniform_plan();
+    int64_t last_cost = 0;
     std::vector<Chosen> seen;
     int64_t limit = budget_;
     for (int round = 1; round <= kRounds; ++round) {
@@ -86,13 +87,26 @@ class Planner {
       if (std::find(seen.begin(), seen.end(), chosen) != seen.end()) break;
       seen.push_back(chosen);
       const WidthPlan plan = plan_of(chosen);
+      last_cost = plan.cost;
       const bool fits = plan.cost <= budget_;
       if (fits && (!best || plan.loss < best->loss)) best = plan;
-      if (!fits && lowest) refuse(plan.cost);
+      if (lowest) break;
       limit = budget_ + allocation.cost - plan.cost;
       if (!fits) limit = std::min(limit, allocation.cost - 1);
     }
+    if (!best) refuse(last_cost);
     return *best;
+  }
+
+  /// Of the networks with the same choices everywhere, which were costed as a whole.
+  std::optional<WidthPlan> best_uniform_plan() const {
+    std::optional<WidthPlan> best;
+    for (const auto& [chosen, cost] : uniform_) {
+      if (cost > budget_) continue;
+      const WidthPlan plan = plan_of(chosen);
+      if (!best || plan.loss < best->loss) best = plan;
+    }
+    return best;
   }
 
   [[noreturn]] void refuse(int64_t cost) const {
@@ -177,7 +191,9 @@ class Planner {
       for (size_t a = 0; a < activation_choices(); ++a) {
         const Chosen uniform{std::vector<size_t>(problem_.formats.size(), w),
                              std::vector<size_t>(problem_.groups.size(), a)};
-        const std::vector<int64_t> costs = by_format(cost_with(uniform));
+        const Costs whole = cost_with(uniform);
+        uniform_.emplace_back(uniform, whole.total);
+        const std::vector<int64_t> costs = by_format(whole);
         for (size_t i = 0; i < costs.size(); ++i) costs_[i].push_back(costs[i]);
       }
     }
@@ -277,9 +293,10 @@ class Planner {
   const WidthLosses& losses_;
   const LatencyModel* latency_;
   int64_t budget_ = 0;
-  std::vector<std::vector<size_t>> readers_;  ///< formats by group
-  std::vector<bool> ruled_;                   ///< by group: its width is not chosen
-  std::vector<std::vector<int64_t>> costs_;   ///< by format, choice of weights and of activations
+  std::vector<std::vector<size_t>> readers_;         ///< formats by group
+  std::vector<bool> ruled_;                          ///< by group: its width is not chosen
+  std::vector<std::pair<Chosen, int64_t>> uniform_;  ///< and what their networks cost
+  std::vector<std::vector<int64_t>> costs_;  ///< by format, choice of weights and of activations
 };
 
 }  // namespace

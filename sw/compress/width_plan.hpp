@@ -39,7 +39,8 @@ struct OriginalCosts {
 /// The widths of least loss within the budget of problem.recipe.allocate. A layer's cost with a
 /// choice is that in a network where all layers make the choice; layers that read the same
 /// activations choose them together. The network with the widths found is costed as a whole, and
-/// the choice made again with what the sum was wrong by, until that network is within the budget.
+/// the choice made again with what the sum was wrong by, until that network is within the budget;
+/// where that fails, a network with the same widths everywhere is taken.
 /// What a rule of the recipe says stays. Throws std::runtime_error, with the budget's line, if no
 /// widths are within the budget.
 WidthPlan plan_widths(const QuantizationProblem& problem, const WidthLosses& losses,

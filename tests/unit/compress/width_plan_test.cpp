@@ -237,6 +237,41 @@ TEST(WidthPlan, a_latency_budget_holds_for_the_network_as_a_whole) {
   }
 }
 
+/// conv is quickest at 8 bit, the others at 2; every change of width costs more than either.
+LatencyModel fickle_latency() {
+  LatencyModel model;
+  model.estimate = [](const Graph& graph) {
+    Costs costs;
+    int before = 0;
+    for (const graph::IntegerLayer& layer : graph::lower(graph).layers) {
+      if (layer.op != graph::IntegerOp::kConv) continue;
+      const int best = layer.name == "conv" ? 8 : 2;
+      const int64_t change = before != 0 && before != layer.weight_bits ? 1000 : 0;
+      costs.layers.emplace_back(layer.name, (layer.weight_bits == best ? 100 : 200) + change);
+      costs.total += costs.layers.back().second;
+      before = layer.weight_bits;
+    }
+    return costs;
+  };
+  return model;
+}
+
+TEST(WidthPlan, where_no_sum_of_layers_can_be_trusted_one_width_for_all_is_left) {
+  const LatencyModel model = fickle_latency();  // 16 bit: 600 cycles, 8 bit: 500, 2 bit: 400
+  WidthLosses losses;
+  losses.weights.assign(3, {2, 1});
+  for (const auto& [ratio, bits] : std::map<std::string, std::string>{{"1.5", "2"}, {"1.2", "8"}}) {
+    const Fixture f(recipe_of("{weight_bits: [2, 8], budget: {latency: " + ratio + "}}"));
+    losses.activations.resize(f.problem().groups.size());
+    const WidthPlan plan = plan_widths(f.problem(), losses, {}, &model);
+    EXPECT_THAT(weights_of(plan), ElementsAre(bits, bits, bits));
+    EXPECT_LE(plan.cost, plan.budget);
+  }
+  const Fixture f(recipe_of("{weight_bits: [2, 8], budget: {latency: 1.6}}"));
+  EXPECT_THAT(error_of([&] { plan_widths(f.problem(), losses, {}, &model); }),
+              HasSubstr("r.yaml:4: allocate.budget.latency allows 375 cycles"));
+}
+
 TEST(WidthPlan, budgets_that_nothing_meets_name_file_line_and_key) {
   const Fixture f(recipe_of("{weight_bits: [4, 8], budget: {bytes: 500}}"));
   EXPECT_THAT(error_of([&] { plan_widths(f.problem(), f.random_losses(1), {}, nullptr); }),
