@@ -7,6 +7,7 @@
 #include "compress/fold.hpp"
 #include "compress/measure.hpp"
 #include "compress/quantization_problem.hpp"
+#include "compress/removal.hpp"
 #include "compress/stages.hpp"
 #include "compress/width_losses.hpp"
 #include "graph/integer_network.hpp"
@@ -38,6 +39,7 @@ void check_learning(const Recipe& recipe, const data::Dataset& train,
                     const CompressOptions& options) {
   std::string key;
   if (recipe.finetune.epochs > 0) key = "finetune";
+  if (recipe.joint) key = "joint";
   if (recipe.prune && recipe.prune->retrain.epochs > 0) key = "prune.retrain";
   if (recipe.prune && recipe.prune->criterion == Criterion::kTaylor) key = "prune.criterion taylor";
   if (recipe.allocate && recipe.allocate->sensitivity == Sensitivity::kHessian) {
@@ -123,6 +125,43 @@ std::string fingerprint_of(const Graph& net, const Recipe& recipe, const data::D
   return text.str();
 }
 
+/// Learns what the recipe's `joint` asks for: removes channels of `net` and gives the layers their
+/// widths, as rules behind those of the recipe.
+Recipe learn_jointly(Graph& net, const Graph& original, const Recipe& recipe,
+                     const data::Dataset& train, const CompressOptions& options, Stages& stages) {
+  Recipe settled = recipe;
+  if (!recipe.joint) return settled;
+  Graph trained = net;
+  std::optional<JointResult> learned;
+  const auto learn = [&]() -> const JointResult& {
+    if (learned) return *learned;
+    std::map<std::string, int> activation_bits;
+    for (const LayerFormat& format : layer_formats(trained, recipe)) {
+      activation_bits[format.node] = format.activation_bits;
+    }
+    learned = options.fine_tuner->learn_gates(trained, original, activation_bits, train,
+                                              *recipe.joint, stage(options, "learn gates"));
+    return *learned;
+  };
+  std::istringstream widths(stages.text("joint widths", [&] {
+    std::ostringstream text;
+    for (const auto& [name, bits] : learn().weight_bits) text << bits << ' ' << name << '\n';
+    return text.str();
+  }));
+  net = stages.graph("joint", 1,
+                     [&] {
+                       const JointResult& result = learn();
+                       return remove_channels(trained, result.map, result.removed);
+                     });
+  LayerRule rule;
+  rule.code = graph::WeightCode::kTwosComplement;
+  for (int bits = 0; widths >> bits && widths.ignore() && std::getline(widths, rule.match);) {
+    rule.weight_bits = bits;
+    settled.layers.push_back(rule);
+  }
+  return settled;
+}
+
 /// Applies and reports the widths that the recipe lets it choose.
 void allocate_widths(QuantizationProblem& problem, const data::Dataset& train,
                      const CompressOptions& options, Stages& stages, CompressReport& report) {
@@ -197,9 +236,12 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
                                                stage(options, "measure pruned"));
   }
   fold_batch_norm(folded);
-  const Graph teacher = recipe.merge.any() && recipe.finetune.epochs > 0 ? folded : Graph{};
+  const bool distils = recipe.finetune.epochs > 0 && (recipe.merge.any() || recipe.joint);
+  const Graph teacher = distils ? folded : Graph{};
   report.merged_layers = merge(folded, recipe, train);
-  const std::vector<LayerFormat> formats = layer_formats(folded, recipe);
+  const Recipe settled = learn_jointly(folded, net, recipe, train, options, stages);
+  if (recipe.joint) report.pruned_parameters = parameter_count(folded);
+  const std::vector<LayerFormat> formats = layer_formats(folded, settled);
   if (test.labelled()) {
     report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
                                               stage(options, "measure float"));
@@ -207,8 +249,8 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
 
   stage(options, "calibrate");
   const Observations observations =
-      observe(folded, activation_groups(folded, recipe, formats), train, recipe);
-  QuantizationProblem problem = make_problem(folded, recipe, observations);
+      observe(folded, activation_groups(folded, settled, formats), train, settled);
+  QuantizationProblem problem = make_problem(folded, settled, observations);
   if (recipe.allocate) allocate_widths(problem, train, options, stages, report);
   result.graph = quantized(problem);
   result.graph.name = net.name + "-" + recipe.name;

@@ -43,6 +43,9 @@ struct FineTuneOptions {
   FreezeOptions freeze;     ///< of fine_tune()
 };
 
+struct JointOptions;
+struct JointResult;
+
 class FineTuner {
  public:
   virtual ~FineTuner() = default;
@@ -61,6 +64,15 @@ class FineTuner {
   virtual void retrain(graph::Graph& pruned, const graph::Graph& original,
                        const data::Dataset& train, const FineTuneOptions& options,
                        const std::function<void(double fraction)>& on_progress) = 0;
+
+  /// Trains the float network `net`, which has no batch norms, together with gates of its channels
+  /// and widths, and decides these (compress/joint.hpp). Channels are not removed yet.
+  /// `activation_bits`: of the inputs of the layers that have weights, by name. Throws
+  /// std::runtime_error for a budget that cannot be met.
+  virtual JointResult learn_gates(graph::Graph& net, const graph::Graph& original,
+                                  const std::map<std::string, int>& activation_bits,
+                                  const data::Dataset& train, const JointOptions& options,
+                                  const std::function<void(double fraction)>& on_progress) = 0;
 
   /// By tensor, for every channel: the mean over the first `images` images of the square of the sum
   /// over pixels of activation times gradient of the loss.

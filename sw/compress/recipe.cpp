@@ -23,6 +23,7 @@ constexpr double kMaxRatio = 0.999;
 constexpr double kMaxBudget = 1e12;
 const std::vector<std::string> kBudgets = {"size", "bytes", "bops", "latency"};
 constexpr double kRetrainRate = 0.01;
+constexpr double kMaxJointRatio = 1e6;
 
 int bits(YamlMap& map, const std::string& name, const std::optional<int64_t>& otherwise = {}) {
   return static_cast<int>(map.integer(name, kMinBits, kMaxBits, otherwise));
@@ -167,6 +168,54 @@ AllocateOptions read_allocate(YamlMap map) {
   return options;
 }
 
+void read_joint_budget(YamlMap map, JointOptions& options) {
+  const bool bits = map.has("weight_bits"), bops = map.has("bops");
+  if (bits == bops) map.fail("weight_bits", "or bops must be given, one of both");
+  options.cost = bits ? JointCost::kWeightBits : JointCost::kBops;
+  options.ratio = map.number(bits ? "weight_bits" : "bops", 1, kMaxJointRatio);
+  map.finish();
+}
+
+JointOptions read_joint(YamlMap map) {
+  JointOptions options;
+  read_tuning(map, options.training);
+  options.training.scale_learning_rate =
+      map.number("scale_learning_rate", 0, 10, options.training.scale_learning_rate);
+  options.gate_learning_rate =
+      map.number("gate_learning_rate", 1e-9, 10, options.gate_learning_rate);
+  options.dual_learning_rate =
+      map.number("dual_learning_rate", 1e-9, 10, options.dual_learning_rate);
+  options.channels = map.boolean("channels", options.channels);
+  read_joint_budget(map.map("budget"), options);
+  if (map.has("bits")) {
+    options.bits.clear();
+    for (const double bits : map.numbers("bits", kMinBits, kMaxBits)) {
+      options.bits.push_back(static_cast<int>(bits));
+      const bool stored = bits == 2 || bits == 4 || bits == 8 || bits == 16;
+      const size_t count = options.bits.size();
+      if (!stored || (count > 1 && options.bits[count - 2] >= options.bits[count - 1])) {
+        map.fail("bits", "must be an ascending list of 2, 4, 8, 16");
+      }
+    }
+  }
+  if (options.bits.empty() || (options.bits.size() == 1 && !options.channels)) {
+    map.fail("bits", "must be two widths or more, unless channels are learned");
+  }
+  map.finish();
+  return options;
+}
+
+/// Joint learning decides the weights' formats alone.
+void check_joint(YamlMap& map, const Recipe& recipe) {
+  const bool ruled =
+      std::any_of(recipe.layers.begin(), recipe.layers.end(),
+                  [](const LayerRule& rule) { return rule.weight_bits || rule.code; });
+  if (recipe.allocate) map.fail("joint", "learns the widths itself: give no allocate");
+  if (ruled || recipe.weight_code != WeightCode::kTwosComplement) {
+    map.fail("joint", "learns the weights' formats: give no code, and no weight_bits in layers");
+  }
+}
+
 PruneRule read_prune_rule(YamlMap map) {
   PruneRule rule;
   rule.line = map.line();
@@ -241,6 +290,10 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file) {
   for (const YamlMap& rule : map.maps("layers")) recipe.layers.push_back(read_rule(rule));
   if (map.has("allocate")) recipe.allocate = read_allocate(map.map("allocate"));
   if (map.has("prune")) recipe.prune = read_prune(map.map("prune"));
+  if (map.has("joint")) {
+    recipe.joint = read_joint(map.map("joint"));
+    check_joint(map, recipe);
+  }
   if (map.has("finetune")) recipe.finetune = read_finetune(map.map("finetune"));
   recipe.finetune.keep_zeros = recipe.prune && recipe.prune->fc_sparsity > 0;
   map.finish();

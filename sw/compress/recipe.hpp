@@ -22,6 +22,10 @@
 ///                        fc | NODE, ratio}, min_channels, multiple, compensate, fc_sparsity,
 ///                        steps, images, retrain: {epochs, batch_size, learning_rate,
 ///                        distillation, shift_pixels, flip, seed}}, before everything else
+///   joint:              {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
+///                        shift_pixels, flip, seed, gate_learning_rate, dual_learning_rate,
+///                        budget: {weight_bits: RATIO} or {bops: RATIO}, bits: list of 2 | 4 | 8 |
+///                        16, channels: true | false}, behind pruning and merging
 ///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
 ///                        shift_pixels, flip, seed, freeze: {steps: [..], rest: float | rounded}}
 
@@ -31,6 +35,7 @@
 
 #include "compress/budget.hpp"
 #include "compress/fine_tune.hpp"
+#include "compress/joint.hpp"
 #include "compress/merge.hpp"
 #include "compress/prune.hpp"
 #include "compress/thresholds.hpp"
@@ -65,6 +70,7 @@ struct Recipe {
   std::vector<LayerRule> layers;
   std::optional<AllocateOptions> allocate;
   std::optional<PruneOptions> prune;
+  std::optional<JointOptions> joint;
   FineTuneOptions finetune;  ///< epochs 0: none
 };
 

@@ -124,11 +124,14 @@ TorchNet::TorchNet(const Graph& graph, NormMode norms, Precision precision)
       buffers_[node.name + "/variance"] = torch::full({channels}, 1 - kNormEpsilon);
     }
   }
-  for (const auto& [tensor, grid] : graph_.quantizations) {
-    graph::Tensor scales{{static_cast<int64_t>(grid.scales.size())}, grid.scales};
-    parameters_[tensor + kScaleSuffix] = to_torch(scales).log();
-  }
   for (auto& [name, parameter] : parameters_) parameter.requires_grad_(true);
+  for (const auto& [tensor, grid] : graph.quantizations) add_grid(tensor, grid);
+}
+
+void TorchNet::add_grid(const std::string& tensor, const Quantization& grid) {
+  graph_.quantizations[tensor] = grid;
+  const graph::Tensor scales{{static_cast<int64_t>(grid.scales.size())}, grid.scales};
+  parameters_[tensor + kScaleSuffix] = to_torch(scales).log().requires_grad_(true);
 }
 
 bool TorchNet::is_scale(const std::string& parameter) {
@@ -150,7 +153,8 @@ at::Tensor TorchNet::fake_quantized(const std::string& tensor, const at::Tensor&
   return straight_through(inside, nearest_integer(grid, inside.detach())) * scale;
 }
 
-at::Tensor TorchNet::weight(const std::string& name) const {
+at::Tensor TorchNet::weight_of(const Node& node) const {
+  const std::string& name = node.inputs[1];
   const at::Tensor& value = parameters_.at(name);
   return with_frozen(name, rest_ == Unfrozen::kFloat ? value : fake_quantized(name, value));
 }
@@ -202,20 +206,19 @@ at::Tensor TorchNet::bias_of(const Node& node) const {
 
 at::Tensor TorchNet::convolution(const Node& node, const at::Tensor& x) const {
   const Window& w = node.window;
-  if (!bfloat16_) return float_convolution(node, x, weight(node.inputs[1]), bias_of(node));
+  if (!bfloat16_) return float_convolution(node, x, weight_of(node), bias_of(node));
   const bool even = w.pad_top == w.pad_bottom && w.pad_left == w.pad_right;
   ConvolutionShape shape{w.stride_h, w.stride_w, 0, 0, w.dilation_h, w.dilation_w, node.groups};
   if (even) {
     shape.pad_h = w.pad_top;
     shape.pad_w = w.pad_left;
   }
-  return bfloat16_convolution(even ? x : padded(x, w, 0), weight(node.inputs[1]), bias_of(node),
-                              shape);
+  return bfloat16_convolution(even ? x : padded(x, w, 0), weight_of(node), bias_of(node), shape);
 }
 
 at::Tensor TorchNet::gemm(const Node& node, const at::Tensor& x) const {
   const at::ScalarType type = bfloat16_ ? at::kBFloat16 : at::kFloat;
-  const at::Tensor product = at::matmul(x.to(type), weight(node.inputs[1]).to(type).t());
+  const at::Tensor product = at::matmul(x.to(type), weight_of(node).to(type).t());
   return node.inputs.size() > 2 ? product + bias_of(node).to(type) : product;
 }
 
@@ -313,8 +316,8 @@ void TorchNet::estimate_norms(const at::Tensor& images) {
 Graph TorchNet::to_graph() const {
   Graph result = graph_;
   for (const auto& [name, parameter] : parameters_) {
-    if (is_scale(name)) continue;
-    result.weights.at(name).data = to_vector(with_frozen(name, parameter));
+    const auto found = result.weights.find(name);
+    if (found != result.weights.end()) found->second.data = to_vector(with_frozen(name, parameter));
   }
   for (auto& [tensor, grid] : result.quantizations) {
     grid.scales = to_vector(parameters_.at(tensor + kScaleSuffix).exp());

@@ -28,6 +28,7 @@ class TorchNet {
   /// `precision` is kFloat32 or kBfloat16. Throws std::runtime_error naming a node that cannot be
   /// executed.
   TorchNet(const graph::Graph& graph, NormMode norms, Precision precision = Precision::kFloat32);
+  virtual ~TorchNet() = default;
 
   /// Logits {N, classes} of normalised images {N, C, H, W}. A final softmax is left out.
   /// Tensors named in `watched`, if given, are left there, and keep their gradients.
@@ -57,26 +58,33 @@ class TorchNet {
   /// and shift of batch norms.
   graph::Graph to_graph() const;
 
+ protected:
+  /// What a convolution or fully connected layer computes with.
+  virtual at::Tensor weight_of(const graph::Node& node) const;
+  virtual at::Tensor bias_of(const graph::Node& node) const;  ///< undefined if there is none
+  /// `value` on the grid of `tensor`, if it has one.
+  at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value) const;
+  /// Adds a grid, of a tensor of the graph or not, and its scales as parameters.
+  void add_grid(const std::string& tensor, const graph::Quantization& grid);
+
+  graph::Graph graph_;
+  std::map<std::string, at::Tensor> parameters_;
+  std::map<std::string, at::Tensor> buffers_;
+
  private:
   at::Tensor run(const graph::Node& node, const at::Tensor& x, bool training);
   at::Tensor convolution(const graph::Node& node, const at::Tensor& x) const;
   at::Tensor gemm(const graph::Node& node, const at::Tensor& x) const;
   void estimate_norm(const graph::Node& node, const at::Tensor& x);
   at::Tensor batch_norm(const graph::Node& node, const at::Tensor& x, bool training);
-  at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value) const;
-  at::Tensor weight(const std::string& name) const;
   at::Tensor scale_of(const std::string& tensor, const at::Tensor& value) const;
   /// `rest`, but with frozen values where the weight has any.
   at::Tensor with_frozen(const std::string& weight, const at::Tensor& rest) const;
-  at::Tensor bias_of(const graph::Node& node) const;
 
-  graph::Graph graph_;
   NormMode norms_;
   bool bfloat16_;
   Unfrozen rest_ = Unfrozen::kRounded;
   bool estimating_ = false;  ///< batch norms take their statistics from the forward pass
-  std::map<std::string, at::Tensor> parameters_;
-  std::map<std::string, at::Tensor> buffers_;
   std::map<std::string, at::Tensor> values_;  ///< activations of the running forward pass
 };
 

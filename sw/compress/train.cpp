@@ -5,6 +5,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "compress/gated_net.hpp"
 #include "compress/sensitivity.hpp"
 #include "compress/trainer.hpp"
 
@@ -162,6 +163,24 @@ void TorchFineTuner::retrain(graph::Graph& pruned, const graph::Graph& original,
   TorchNet teacher(original, NormMode::kAffine, precision);
   Trainer(student, &teacher, train, pruned.normalization, loop).run();
   pruned = student.to_graph();
+}
+
+JointResult TorchFineTuner::learn_gates(graph::Graph& net, const graph::Graph& original,
+                                        const std::map<std::string, int>& activation_bits,
+                                        const data::Dataset& train, const JointOptions& options,
+                                        const std::function<void(double fraction)>& on_progress) {
+  check_data(net, train, 0);
+  const Precision precision = resolve_precision(precision_, graph::mac_count(original));
+  LoopOptions loop = loop_of(options.training, threads_, precision, on_progress);
+  loop.train.optimizer = Optimizer::kAdam;
+  loop.scale_learning_rate = options.training.scale_learning_rate;
+  loop.gate_learning_rate = options.gate_learning_rate;
+  GatedNet student(net, activation_bits, float_cost(original, options.cost), options, precision);
+  loop.gates = &student;
+  TorchNet teacher(original, NormMode::kAffine, precision);
+  Trainer(student, &teacher, train, net.normalization, loop).run();
+  net = student.float_graph();
+  return student.decide();
 }
 
 std::map<std::string, std::vector<double>> TorchFineTuner::sensitivities(

@@ -104,6 +104,10 @@ class TorchFineTuner : public FineTuner {
   void retrain(graph::Graph& pruned, const graph::Graph& original, const data::Dataset& train,
                const FineTuneOptions& options,
                const std::function<void(double fraction)>& on_progress) override;
+  JointResult learn_gates(graph::Graph& net, const graph::Graph& original,
+                          const std::map<std::string, int>& activation_bits,
+                          const data::Dataset& train, const JointOptions& options,
+                          const std::function<void(double fraction)>& on_progress) override;
   std::map<std::string, std::vector<double>> sensitivities(const graph::Graph& net,
                                                            const std::vector<std::string>& tensors,
                                                            const data::Dataset& train,

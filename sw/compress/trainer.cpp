@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "compress/gated_net.hpp"
+
 namespace tessera::compress {
 namespace {
 
@@ -165,12 +167,15 @@ EpochReport Trainer::train_epoch(int epoch) {
     }
     const at::Tensor images = batch_images(indices, epoch, true);
     const at::Tensor labels = batch_labels(indices);
-    const at::Tensor logits = net_.forward(images, true);
-    const at::Tensor loss = loss_of(logits, images, labels);
-    loss.backward();
     const int64_t global_step = (epoch - 1) * steps_an_epoch_ + step;
+    if (options_.gates != nullptr) options_.gates->sample(global_step);
+    const at::Tensor logits = net_.forward(images, true);
+    at::Tensor loss = loss_of(logits, images, labels);
+    if (options_.gates != nullptr) loss = loss + options_.gates->penalty();
+    loss.backward();
     update(global_step);
     freeze(global_step + 1);
+    if (options_.gates != nullptr) options_.gates->ascend();
     loss_sum += loss.item<double>();
     correct += count_correct(logits, labels);
     if (options_.train.on_progress) {
@@ -256,10 +261,9 @@ void Trainer::update(int64_t step) {
   const double factor = schedule(step);
   for (auto& [name, parameter] : net_.parameters()) {
     if (!parameter.grad().defined()) continue;
-    const bool scale = TorchNet::is_scale(name);
-    const double rate =
-        factor * (scale ? options_.scale_learning_rate : options_.train.learning_rate);
-    const double decay = !scale && parameter.dim() > 1 ? options_.train.weight_decay : 0;
+    const double rate = rate_of(name, factor);
+    const double decay =
+        !TorchNet::is_scale(name) && parameter.dim() > 1 ? options_.train.weight_decay : 0;
     if (options_.train.optimizer == Optimizer::kSgd) {
       update_sgd(name, parameter, rate, decay);
     } else {
@@ -270,6 +274,12 @@ void Trainer::update(int64_t step) {
     parameter.mutable_grad() = at::Tensor();
   }
   if (!average_.empty() && (step + 1) % kAverageInterval == 0) update_average(step + 1);
+}
+
+double Trainer::rate_of(const std::string& parameter, double factor) const {
+  if (GatedNet::is_gate(parameter)) return options_.gate_learning_rate;
+  return factor * (TorchNet::is_scale(parameter) ? options_.scale_learning_rate
+                                                 : options_.train.learning_rate);
 }
 
 void Trainer::freeze(int64_t steps_done) {

@@ -13,6 +13,8 @@
 
 namespace tessera::compress {
 
+class GatedNet;
+
 struct LoopOptions {
   TrainOptions train;
   double scale_learning_rate = 0;  ///< of grid scales
@@ -20,7 +22,9 @@ struct LoopOptions {
   bool estimate_norms = false;     ///< batch norms first take their statistics from the images
   bool keep_zeros = false;         ///< weights that are 0 stay 0
   FreezeOptions freeze;
-  std::string fingerprint;  ///< written to checkpoints and compared with theirs
+  GatedNet* gates = nullptr;      ///< the network, if it has gates to be learned
+  double gate_learning_rate = 0;  ///< constant
+  std::string fingerprint;        ///< written to checkpoints and compared with theirs
 };
 
 class Trainer {
@@ -46,6 +50,7 @@ class Trainer {
   double schedule(int64_t step) const;
   void update(int64_t step);
   void freeze(int64_t steps_done);
+  double rate_of(const std::string& parameter, double factor) const;
   void update_average(int64_t steps_done);
   /// Swaps the network's weights with their moving average, if there is one.
   void exchange_with_average();

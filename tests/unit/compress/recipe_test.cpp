@@ -63,6 +63,36 @@ TEST(Recipe, freezing_is_part_of_fine_tuning) {
   EXPECT_EQ(error_of(freezing("{steps: [0.5], rest: rounded}")), "no error");
 }
 
+TEST(Recipe, joint_learning_has_a_budget_and_widths) {
+  const std::string ruled = with(
+      "layers:\n  - {match: first, weight_bits: 16}\n"
+      "  - {match: fc1, code: power-of-two, activation_bits: 4}\n",
+      "layers: [{match: fc1, activation_bits: 4}]\n");
+  const auto joint = [&](const std::string& keys) {
+    return ruled + "joint: {epochs: 2, " + keys + "}\n";
+  };
+  const JointOptions options =
+      *parse_recipe(joint("budget: {bops: 40}, bits: [4, 8], gate_learning_rate: 0.5"), "r.yaml")
+           .joint;
+  EXPECT_EQ(options.training.epochs, 2);
+  EXPECT_EQ(options.cost, JointCost::kBops);
+  EXPECT_EQ(options.ratio, 40);
+  EXPECT_EQ(options.bits, (std::vector<int>{4, 8}));
+  EXPECT_EQ(options.gate_learning_rate, 0.5);
+  EXPECT_TRUE(options.channels);
+  EXPECT_FALSE(parse_recipe(kGood, "r.yaml").joint.has_value());
+  EXPECT_THAT(error_of(joint("bits: [2]")), HasSubstr("joint.budget is missing"));
+  EXPECT_THAT(error_of(joint("budget: {weight_bits: 9, bops: 9}")), HasSubstr("one of both"));
+  EXPECT_THAT(error_of(joint("budget: {weight_bits: 0.5}")),
+              StartsWith("r.yaml:10: joint.budget.weight_bits must be a number in 1.."));
+  EXPECT_THAT(error_of(joint("budget: {bops: 9}, bits: [2, 3]")), HasSubstr("2, 4, 8, 16"));
+  EXPECT_THAT(error_of(joint("budget: {bops: 9}, bits: [8, 4]")), HasSubstr("ascending"));
+  EXPECT_THAT(error_of(joint("budget: {bops: 9}, bits: [8], channels: false")),
+              HasSubstr("two widths"));
+  EXPECT_THAT(error_of(std::string(kGood) + "joint: {epochs: 2, budget: {bops: 9}}\n"),
+              HasSubstr("joint learns the weights' formats"));
+}
+
 TEST(Recipe, every_key_is_read) {
   const Recipe recipe = parse_recipe(kGood, "r.yaml");
   EXPECT_EQ(recipe.name, "test");
