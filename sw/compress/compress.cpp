@@ -139,8 +139,10 @@ Recipe learn_jointly(Graph& net, const Graph& original, const Recipe& recipe,
     for (const LayerFormat& format : layer_formats(trained, recipe)) {
       activation_bits[format.node] = format.activation_bits;
     }
-    learned = options.fine_tuner->learn_gates(trained, original, activation_bits, train,
-                                              *recipe.joint, stage(options, "learn gates"));
+    JointOptions learning = *recipe.joint;
+    learning.training = stages.with_epochs(learning.training, "gates", 1);
+    learned = options.fine_tuner->learn_gates(trained, original, activation_bits, train, learning,
+                                              stage(options, "learn gates"));
     return *learned;
   };
   std::istringstream widths(stages.text("joint widths", [&] {

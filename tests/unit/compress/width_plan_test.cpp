@@ -315,6 +315,11 @@ class GivenTraces : public FineTuner {
                  const std::function<void(double)>&) override {}
   void retrain(Graph&, const Graph&, const data::Dataset&, const FineTuneOptions&,
                const std::function<void(double)>&) override {}
+  JointResult learn_gates(Graph&, const Graph&, const std::map<std::string, int>&,
+                          const data::Dataset&, const JointOptions&,
+                          const std::function<void(double)>&) override {
+    return {};
+  }
   std::map<std::string, std::vector<double>> sensitivities(const Graph&,
                                                            const std::vector<std::string>&,
                                                            const data::Dataset&, int64_t) override {
