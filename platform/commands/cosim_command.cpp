@@ -162,7 +162,8 @@ std::pair<uint32_t, uint32_t> size_of(const Arguments& args, const std::string& 
   int used = 0;
   const int read = std::sscanf(text.c_str(), "%4ux%4u%n", &rows, &columns, &used);
   if (read != 2 || static_cast<std::size_t>(used) != text.size()) {
-    throw UsageError("--size must be two numbers, such as 4x8, got " + text);
+    throw UsageError("--size must be ROWSxCOLUMNS (decoder: LANESxWORDS), such as 4x8, got " +
+                     text);
   }
   return {rows, columns};
 }
