@@ -54,7 +54,7 @@ TEST_F(BadImage, with_one_bit_flipped_is_refused) {
 TEST_F(BadImage, of_another_version_is_refused_with_both_versions) {
   std::string bytes = good_;
   bytes[offsetof(abi::ImageHeader, version)] = 9;
-  expect_refused_everywhere(bytes, {"net.timg", "version 9", "version 4", "deploy"});
+  expect_refused_everywhere(bytes, {"net.timg", "version 9", "version 5", "deploy"});
 }
 
 TEST_F(BadImage, for_another_chip_is_refused_with_both_chips) {
