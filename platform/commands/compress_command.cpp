@@ -61,13 +61,15 @@ graph::InputNormalization parse_normalization(const Arguments& args) {
   return n;
 }
 
-/// Estimates on a chip, as `estimate` does.
+/// Estimates on a chip, as `estimate` does. Weights are not coded: what coding saves depends on
+/// their values, which still change when widths and channels are chosen.
 compress::LatencyModel latency_on(const chip::Chip& chip) {
   compress::LatencyModel model;
   model.chip = chip.name;
   model.chip_yaml = chip::to_yaml(chip);
   model.estimate = [chip](const graph::Graph& graph) {
-    const auto image = deploy::Image::parse(deploy::deploy(graph, chip, {true}).image, graph.name);
+    const deploy::DeployOptions options{true, deploy::Coding::kNowhere};
+    const auto image = deploy::Image::parse(deploy::deploy(graph, chip, options).image, graph.name);
     const estimate::Estimate e = estimate::estimate(image, chip);
     compress::Costs costs;
     costs.total = static_cast<int64_t>(e.cycles);

@@ -150,11 +150,10 @@ Recipe learn_jointly(Graph& net, const Graph& original, const Recipe& recipe,
     for (const auto& [name, bits] : learn().weight_bits) text << bits << ' ' << name << '\n';
     return text.str();
   }));
-  net = stages.graph("joint", 1,
-                     [&] {
-                       const JointResult& result = learn();
-                       return remove_channels(trained, result.map, result.removed);
-                     });
+  net = stages.graph("joint", 1, [&] {
+    const JointResult& result = learn();
+    return remove_channels(trained, result.map, result.removed);
+  });
   LayerRule rule;
   rule.code = graph::WeightCode::kTwosComplement;
   for (int bits = 0; widths >> bits && widths.ignore() && std::getline(widths, rule.match);) {

@@ -91,6 +91,13 @@ class CompressCommand : public testing::Test {
     return WIFSIGNALED(status);
   }
 
+  /// Of q.onnx with weights that are not coded, into e.json.
+  void estimate_dense(const std::string& chip) {
+    must_succeed(
+        {"deploy", folder_ / "q.onnx", "--chip", chip, "--no-coding", "-o", folder_ / "q.timg"});
+    must_succeed({"estimate", folder_ / "q.timg", "--chip", chip, "--json", folder_ / "e.json"});
+  }
+
   TemporaryFolder folder_;
 };
 
@@ -143,7 +150,7 @@ TEST_F(CompressCommand, prints_the_plan_and_reports_what_the_file_is) {
   EXPECT_EQ(layers.back().at("channels").to_number<int>(), 10);
   EXPECT_EQ(r.at("seeds").as_object().size(), 3U);
 
-  must_succeed({"estimate", folder_ / "q.onnx", "--json", folder_ / "e.json"});
+  estimate_dense("reference");
   const json::object& latency = r.at("latency").as_object();
   EXPECT_EQ(latency.at("cycles"), report("e.json").at("cycles"));
   EXPECT_LE(latency.at("cycles").to_number<int64_t>(),
@@ -160,7 +167,7 @@ TEST_F(CompressCommand, latency_is_budgeted_on_the_chip_named) {
   std::vector<std::string> command = arguments("q.onnx");
   command.insert(command.end(), {"--chip", "edge"});
   must_succeed(command);
-  must_succeed({"estimate", folder_ / "q.onnx", "--chip", "edge", "--json", folder_ / "e.json"});
+  estimate_dense("edge");
   const json::object r = report("q.onnx.json");
   const auto cycles = report("e.json").at("cycles").to_number<int64_t>();
   EXPECT_EQ(r.at("plan").at("cost").to_number<int64_t>(), cycles);

@@ -112,10 +112,14 @@ TEST_F(FirmwareError, a_layer_that_leaves_the_scratchpad_is_named_with_its_cause
 }
 
 TEST_F(FirmwareError, a_layer_that_leaves_its_memory_is_refused_before_the_chip_sees_it) {
-  const CommandResult weights =
-      run(image_with(2, [](abi::LayerProgram& l) { l.channels = 0x8000; }));
+  const auto many_channels = [](abi::LayerProgram& l) { l.channels = 0x8000; };
+  const CommandResult weights = run(image_with(0, many_channels));
   EXPECT_EQ(weights.status, 2) << weights;
-  EXPECT_THAT(weights.err, AllOf(HasSubstr("layer fc1"), HasSubstr("weights lie beyond")));
+  EXPECT_THAT(weights.err, AllOf(HasSubstr("layer conv1"), HasSubstr("weights lie beyond")));
+
+  const CommandResult coded = run(image_with(2, many_channels));
+  EXPECT_EQ(coded.status, 2) << coded;
+  EXPECT_THAT(coded.err, AllOf(HasSubstr("layer fc1"), HasSubstr("coded weights lies beyond")));
 
   const CommandResult output =
       run(image_with(4, [](abi::LayerProgram& l) { l.output_offset = 0x7000'0000; }));
