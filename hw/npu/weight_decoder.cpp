@@ -11,21 +11,13 @@ uint32_t word_at(const uint8_t* bytes, std::size_t number) {
   return static_cast<uint32_t>(word[0] | word[1] << 8);
 }
 
-/// Bits of a lane, the next one on top.
-struct LaneBits {
-  uint32_t bits = 0;
-  uint32_t count = 0;
-
-  void append(uint32_t word) {
-    bits |= word << (16 - count);
-    count += 16;
-  }
-  uint32_t next() const { return bits >> (32 - abi::kMaxCodeBits); }
-  void take(uint32_t taken) {
-    bits <<= taken;
-    count -= taken;
-  }
-};
+/// The fastest that this machine has for so many lanes.
+StepDecoder step_decoder(uint32_t lanes) {
+#ifdef TESSERA_X86_KERNELS
+  if (lanes % 16 == 0 && __builtin_cpu_supports("avx512f")) return decode_step_avx512;
+#endif
+  return decode_step;
+}
 
 }  // namespace
 
@@ -67,27 +59,30 @@ class WeightDecoder::Arrival {
 };
 
 WeightDecoder::WeightDecoder(uint32_t lanes, uint32_t beat_bytes)
-    : lanes_(lanes), beat_bytes_(std::max(beat_bytes, abi::kCodeWordBytes)) {}
+    : lanes_(lanes),
+      beat_bytes_(std::max(beat_bytes, abi::kCodeWordBytes)),
+      step_decoder_(step_decoder(lanes)),
+      tables_(abi::kTableBanks * kDecoderEntries + 1) {}
 
-void WeightDecoder::reset() {
-  for (Table& table : tables_) table.fill({});
-}
+void WeightDecoder::reset() { std::fill(tables_.begin(), tables_.end(), DecoderEntry()); }
 
 DecoderResult WeightDecoder::load_table(const uint8_t* bytes, std::size_t size, uint32_t banks) {
   const std::size_t words = size / abi::kCodeWordBytes;
   Arrival arrival(*this, words);
   for (std::size_t n = 0; n < words; ++n) arrival.take(1);
-  Table table = {};
+  std::vector<DecoderEntry> table(kDecoderEntries);
   const bool good = fill(table, bytes, words * abi::kCodeWordBytes);
+  if (!good) std::fill(table.begin(), table.end(), DecoderEntry());
   for (uint32_t bank = 0; bank < abi::kTableBanks; ++bank) {
-    if ((banks >> bank & 1) != 0) tables_[bank] = good ? table : Table{};
+    const auto place = tables_.begin() + static_cast<std::ptrdiff_t>(bank * kDecoderEntries);
+    if ((banks >> bank & 1) != 0) std::copy(table.begin(), table.end(), place);
   }
   return {good ? DecoderFault::kNone : DecoderFault::kTable,
           arrival.cycles() + kDecoderPipelineCycles, words, 0};
 }
 
 /// False if the bytes are no table.
-bool WeightDecoder::fill(Table& table, const uint8_t* bytes, std::size_t size) {
+bool WeightDecoder::fill(std::vector<DecoderEntry>& table, const uint8_t* bytes, std::size_t size) {
   if (size < abi::kTableCountBytes) return false;
   std::size_t symbol = abi::kTableCountBytes;
   std::size_t filled = 0;  // entries of the table, one behind the other
@@ -97,17 +92,42 @@ bool WeightDecoder::fill(Table& table, const uint8_t* bytes, std::size_t size) {
     if (filled + count * span > table.size() || symbol + count > size) return false;
     for (uint32_t code = 0; code < count; ++code, filled += span) {
       std::fill_n(table.begin() + static_cast<std::ptrdiff_t>(filled), span,
-                  Entry{bytes[symbol++], static_cast<uint8_t>(length)});
+                  DecoderEntry{bytes[symbol++], static_cast<uint8_t>(length)});
     }
   }
   const std::size_t symbols = symbol - abi::kTableCountBytes;
   return symbols != 0 && symbols <= abi::kMaxSymbols && symbol + 1 >= size;
 }
 
+DecoderStep decode_step(LaneBits& lanes, const DecoderEntry* tables, uint32_t count,
+                        const uint8_t* next, uint8_t* out) {
+  DecoderStep step;
+  uint32_t no_code = 0;
+  // Without branches: whether a lane needs a word is anybody's guess.
+  for (uint32_t lane = 0; lane < count; ++lane) {
+    const uint32_t held = lanes.count[lane];
+    const uint32_t needs = (held - abi::kMaxCodeBits) >> 31;
+    const uint32_t word = word_at(next, step.words) << ((16 - held) & 31) & (0 - needs);
+    step.words += needs;
+    const uint32_t bits = lanes.bits[lane] | word;
+    const DecoderEntry entry =
+        tables[lane % abi::kTableBanks * kDecoderEntries + (bits >> (32 - abi::kMaxCodeBits))];
+    no_code |= (uint32_t{entry.bits} - 1) >> 31;
+    lanes.bits[lane] = bits << entry.bits;
+    lanes.count[lane] = held + 16 * needs - entry.bits;
+    out[lane] = entry.symbol;
+  }
+  step.no_code = no_code != 0;
+  return step;
+}
+
 DecoderResult WeightDecoder::decode(const uint8_t* block, std::size_t block_bytes, uint8_t* out,
                                     std::size_t bytes) {
   const std::size_t words = block_bytes / abi::kCodeWordBytes;
-  std::array<LaneBits, abi::kMaxDecoderLanes> lanes;
+  // A step that asks for words behind the last finds zeros, and that there are too few.
+  padded_.assign(block, block + words * abi::kCodeWordBytes);
+  padded_.resize(padded_.size() + 2 * abi::kMaxDecoderLanes * abi::kCodeWordBytes);
+  LaneBits lanes;
   Arrival arrival(*this, words);
   std::size_t done = 0;
   const auto finish = [&](DecoderFault fault) {
@@ -116,21 +136,13 @@ DecoderResult WeightDecoder::decode(const uint8_t* block, std::size_t block_byte
   };
   for (; done < bytes; done += lanes_) {
     const auto active = static_cast<uint32_t>(std::min<std::size_t>(lanes_, bytes - done));
-    uint32_t needed = 0;
-    for (uint32_t lane = 0; lane < active; ++lane) {
-      if (lanes[lane].count >= abi::kMaxCodeBits) continue;
-      const std::size_t number = arrival.taken() + needed++;
-      if (number < words) lanes[lane].append(word_at(block, number));
-    }
-    const bool early = arrival.taken() + needed > words;
-    arrival.take(early ? 0 : needed);
+    const uint8_t* next = padded_.data() + arrival.taken() * abi::kCodeWordBytes;
+    const DecoderStep step = (active == lanes_ ? step_decoder_ : decode_step)(
+        lanes, tables_.data(), active, next, out + done);
+    const bool early = arrival.taken() + step.words > words;
+    arrival.take(early ? 0 : step.words);
     if (early) return finish(DecoderFault::kEarly);
-    for (uint32_t lane = 0; lane < active; ++lane) {
-      const Entry entry = tables_[lane % abi::kTableBanks][lanes[lane].next()];
-      if (entry.bits == 0) return finish(DecoderFault::kNoCode);
-      lanes[lane].take(entry.bits);
-      out[done + lane] = entry.symbol;
-    }
+    if (step.no_code) return finish(DecoderFault::kNoCode);
   }
   return finish(arrival.taken() == words ? DecoderFault::kNone : DecoderFault::kLeftOver);
 }

@@ -3,12 +3,12 @@
 /// The load engine's decoder of entropy-coded weights (abi/weight_coding.hpp), values and cycles.
 /// rtl/weight_decoder.sv is the same in SystemVerilog.
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "abi/weight_coding.hpp"
+#include "npu/decoder_step.hpp"
 
 namespace tessera::npu {
 
@@ -64,21 +64,16 @@ class WeightDecoder {
   }
 
  private:
-  /// By the first kMaxCodeBits bits: the code's symbol and length; length 0: no code.
-  struct Entry {
-    uint8_t symbol = 0;
-    uint8_t bits = 0;
-  };
-  using Table = std::array<Entry, std::size_t{1} << abi::kMaxCodeBits>;
-
-  static bool fill(Table& table, const uint8_t* bytes, std::size_t size);
+  static bool fill(std::vector<DecoderEntry>& table, const uint8_t* bytes, std::size_t size);
 
   /// A stream's way through the FIFO.
   class Arrival;
 
   uint32_t lanes_;
   uint32_t beat_bytes_;
-  std::array<Table, abi::kTableBanks> tables_;
+  StepDecoder step_decoder_;
+  std::vector<DecoderEntry> tables_;  ///< of the banks, and one more
+  std::vector<uint8_t> padded_;       ///< the block that is decoded
 };
 
 }  // namespace tessera::npu
