@@ -117,8 +117,11 @@ bool is_plain(const ConvolutionShape& s) {
   return s.groups == 1 && s.dilation_h == 1 && s.dilation_w == 1;
 }
 
-at::Tensor forward_product(const at::Tensor& x, const at::Tensor& weight, const Patches& p) {
-  return as_map(at::mm(gather_patches(x, p), as_matrix(weight).t()), p.images, p.out_h, p.out_w);
+at::Tensor forward_product(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                           const Patches& p) {
+  const at::Tensor patches = gather_patches(x, p), matrix = as_matrix(weight).t();
+  return as_map(bias.defined() ? at::addmm(bias, patches, matrix) : at::mm(patches, matrix),
+                p.images, p.out_h, p.out_w);
 }
 
 std::vector<int64_t> pair(int64_t h, int64_t w) { return {h, w}; }
@@ -126,21 +129,23 @@ std::vector<int64_t> pair(int64_t h, int64_t w) { return {h, w}; }
 class Convolution : public torch::autograd::Function<Convolution> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
-                            const ConvolutionShape& s) {
+                            const c10::optional<at::Tensor>& bias, const ConvolutionShape& s) {
     const at::Tensor x16 = x.to(kType).contiguous(kChannelsLast);
     const at::Tensor w16 = weight.to(kType).contiguous(kChannelsLast);
+    const at::Tensor b16 = bias ? bias->to(kType) : at::Tensor();
     context->save_for_backward({x16, w16});
     context->saved_data["shape"] = std::vector<int64_t>{
         s.stride_h, s.stride_w, s.pad_h, s.pad_w, s.dilation_h, s.dilation_w, s.groups};
+    context->saved_data["bias"] = bias && bias->requires_grad();
     context->saved_data["type"] = static_cast<int64_t>(x.scalar_type());
     const int64_t out_h =
         (x.size(2) + 2 * s.pad_h - s.dilation_h * (weight.size(2) - 1) - 1) / s.stride_h + 1;
     const int64_t out_w =
         (x.size(3) + 2 * s.pad_w - s.dilation_w * (weight.size(3) - 1) - 1) / s.stride_w + 1;
     if (is_plain(s) && out_h * out_w <= kMaxPixelsOfProduct) {
-      return forward_product(x16, w16, patches_of(x16, w16, out_h, out_w, s));
+      return forward_product(x16, w16, b16, patches_of(x16, w16, out_h, out_w, s));
     }
-    return at::conv2d(x16, w16, {}, pair(s.stride_h, s.stride_w), pair(s.pad_h, s.pad_w),
+    return at::conv2d(x16, w16, b16, pair(s.stride_h, s.stride_w), pair(s.pad_h, s.pad_w),
                       pair(s.dilation_h, s.dilation_w), s.groups);
   }
 
@@ -154,6 +159,7 @@ class Convolution : public torch::autograd::Function<Convolution> {
     const Patches p = patches_of(x, weight, dy.size(2), dy.size(3), s);
     const int64_t pixels = p.out_h * p.out_w;
     const bool want_x = context->needs_input_grad(0), want_w = context->needs_input_grad(1);
+    const bool want_b = context->saved_data["bias"].toBool();
     const bool product_x = want_x && is_plain(s) && pixels <= kMaxPixelsOfProduct;
     const bool product_w = want_w && is_plain(s) && pixels <= kMaxPixelsOfWeightProduct;
 
@@ -171,7 +177,8 @@ class Convolution : public torch::autograd::Function<Convolution> {
     }
     if (want_x) dx = dx.to(static_cast<at::ScalarType>(context->saved_data["type"].toInt()));
     if (want_w) dw = dw.to(at::kFloat).contiguous(kChannelsLast);
-    return {dx, dw, at::Tensor()};
+    if (want_b) db = as_rows(dy).sum(0, false, at::kFloat);
+    return {dx, dw, db, at::Tensor()};
   }
 };
 
@@ -179,8 +186,8 @@ class Convolution : public torch::autograd::Function<Convolution> {
 
 at::Tensor bfloat16_convolution(const at::Tensor& x, const at::Tensor& weight,
                                 const at::Tensor& bias, const ConvolutionShape& shape) {
-  const at::Tensor y = Convolution::apply(x, weight, shape);
-  return bias.defined() ? y + bias.to(kType).view({1, -1, 1, 1}) : y;
+  return Convolution::apply(x, weight, bias.defined() ? c10::make_optional(bias) : c10::nullopt,
+                            shape);
 }
 
 }  // namespace tessera::compress

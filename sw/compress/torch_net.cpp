@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "compress/torch_convolution.hpp"
+#include "compress/torch_quantize.hpp"
 
 namespace tessera::compress {
 namespace {
@@ -18,6 +19,7 @@ namespace F = torch::nn::functional;
 
 constexpr double kNormEpsilon = 1e-5;
 constexpr double kNormMomentum = 0.1;
+constexpr int kBfloat16Bits = 8;  // of its significand
 constexpr const char* kScaleSuffix = "/scale";
 constexpr const char* kFrozenSuffix = "/frozen";
 constexpr const char* kIntegersSuffix = "/integers";
@@ -85,25 +87,6 @@ at::Tensor broadcast(const at::Tensor& values, const at::Tensor& x, int64_t chan
   return values.view(shape);
 }
 
-/// Nearest of 0, +-1, +-2, .. +-64 in the linear domain; ties to the larger magnitude.
-at::Tensor nearest_power_of_two(const at::Tensor& v) {
-  const at::Tensor magnitude = v.abs();
-  // [3/4 * 2^e, 3/2 * 2^e) is nearest to 2^e.
-  const at::Tensor power = at::exp2(at::floor(at::log2(magnitude.clamp_min(0.75) / 0.75)));
-  const at::Tensor nonzero = (magnitude >= 0.5).to(v.dtype());
-  return at::sign(v) * power.clamp_max(64) * nonzero;
-}
-
-/// The grid's integer nearest to each value, values being in units of the scale and in range.
-at::Tensor nearest_integer(const Quantization& grid, const at::Tensor& inside) {
-  return grid.code == graph::WeightCode::kPowerOfTwo ? nearest_power_of_two(inside)
-                                                     : inside.round();
-}
-
-at::Tensor straight_through(const at::Tensor& smooth, const at::Tensor& rounded) {
-  return smooth + (rounded - smooth).detach();
-}
-
 }  // namespace
 
 TorchNet::TorchNet(const Graph& graph, NormMode norms, Precision precision)
@@ -126,6 +109,38 @@ TorchNet::TorchNet(const Graph& graph, NormMode norms, Precision precision)
   }
   for (auto& [name, parameter] : parameters_) parameter.requires_grad_(true);
   for (const auto& [tensor, grid] : graph.quantizations) add_grid(tensor, grid);
+  plan_quantizations();
+}
+
+/// A Relu before an unsigned grid is the grid's clamp; an addition is done where its sum is
+/// quantised.
+void TorchNet::plan_quantizations() {
+  std::map<std::string, const Node*> producers;
+  std::map<std::string, int> readers;
+  for (const Node& node : graph_.nodes) {
+    producers[node.output] = &node;
+    for (const std::string& input : node.inputs) ++readers[input];
+  }
+  for (const Node& node : graph_.nodes) {
+    const auto grid = graph_.quantizations.find(node.output);
+    if (grid == graph_.quantizations.end()) continue;
+    const Node* source = &node;
+    std::string value = node.output;
+    if (node.op == Op::kRelu && grid->second.min() == 0) {
+      value = node.inputs[0];
+      const auto before = producers.find(value);
+      const bool alone = before != producers.end() && readers.at(value) == 1 &&
+                         graph_.quantizations.count(value) == 0;
+      source = alone ? before->second : nullptr;
+    }
+    if (source != nullptr && source->op == Op::kAdd &&
+        graph_.shapes.at(source->inputs[0]) == graph_.shapes.at(source->inputs[1])) {
+      operands_[node.name] = {source->inputs[0], source->inputs[1]};
+      if (source != &node) within_others_.insert(source->name);
+    } else if (value != node.output) {
+      operands_[node.name] = {value, ""};
+    }
+  }
 }
 
 void TorchNet::add_grid(const std::string& tensor, const Quantization& grid) {
@@ -144,13 +159,16 @@ at::Tensor TorchNet::scale_of(const std::string& tensor, const at::Tensor& value
   return broadcast(parameters_.at(tensor + kScaleSuffix).exp(), value, 0);
 }
 
-at::Tensor TorchNet::fake_quantized(const std::string& tensor, const at::Tensor& value) const {
+at::Tensor TorchNet::fake_quantized(const std::string& tensor, const at::Tensor& value,
+                                    const at::Tensor& other) const {
   const auto found = graph_.quantizations.find(tensor);
   if (found == graph_.quantizations.end()) return value;
   const Quantization& grid = found->second;
-  const at::Tensor scale = scale_of(tensor, value);
-  const at::Tensor inside = at::clamp(value / scale, grid.min(), grid.max());
-  return straight_through(inside, nearest_integer(grid, inside.detach())) * scale;
+  // More bits than bfloat16 holds, and vectors, which are cheap, stay float32, as do weights.
+  const bool narrow =
+      bfloat16_ && grid.bits <= kBfloat16Bits && value.dim() == 4 && parameters_.count(tensor) == 0;
+  return fake_quantize(value, other, parameters_.at(tensor + kScaleSuffix), grid,
+                       narrow ? at::kBFloat16 : at::kFloat);
 }
 
 at::Tensor TorchNet::weight_of(const Node& node) const {
@@ -193,9 +211,7 @@ void TorchNet::freeze_weights(double share) {
     const at::Tensor chosen =
         std::get<1>(at::sort(magnitudes.flatten(), true, 0, true)).slice(0, 0, more);
     at::Tensor added = at::zeros({frozen.numel()}).index_fill_(0, chosen, 1).view(frozen.sizes());
-    const at::Tensor inside =
-        at::clamp(parameter / scale_of(name, parameter), grid.min(), grid.max());
-    integers.add_(added * nearest_integer(grid, inside));
+    integers.add_(added * nearest_integers(parameter, parameters_.at(name + kScaleSuffix), grid));
     frozen.add_(added);
   }
 }
@@ -286,8 +302,16 @@ at::Tensor TorchNet::forward(const at::Tensor& images, bool training,
   values_[graph_.input] = fake_quantized(graph_.input, images);
   watch(graph_.input);
   for (const Node& node : graph_.nodes) {
-    const at::Tensor y = run(node, values_.at(node.inputs.at(0)), training);
-    values_[node.output] = y.dim() > 0 ? fake_quantized(node.output, y) : y;
+    if (within_others_.count(node.name) != 0) continue;
+    const auto operands = operands_.find(node.name);
+    if (operands == operands_.end()) {
+      const at::Tensor y = run(node, values_.at(node.inputs.at(0)), training);
+      values_[node.output] = fake_quantized(node.output, y);
+    } else {
+      const auto& [x, other] = operands->second;
+      values_[node.output] = fake_quantized(node.output, values_.at(x),
+                                            other.empty() ? at::Tensor() : values_.at(other));
+    }
     watch(node.output);
   }
   const at::Tensor logits = values_.at(graph_.output).flatten(1).to(at::kFloat);

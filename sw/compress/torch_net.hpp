@@ -7,7 +7,9 @@
 #include <torch/torch.h>
 
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "compress/fine_tune.hpp"
 #include "compress/precision.hpp"
@@ -31,7 +33,8 @@ class TorchNet {
   virtual ~TorchNet() = default;
 
   /// Logits {N, classes} of normalised images {N, C, H, W}. A final softmax is left out.
-  /// Tensors named in `watched`, if given, are left there, and keep their gradients.
+  /// Tensors named in `watched`, if given, are left there, and keep their gradients (of a net with
+  /// grids not those that a Relu or a grid follows).
   at::Tensor forward(const at::Tensor& images, bool training,
                      std::map<std::string, at::Tensor>* watched = nullptr);
 
@@ -62,8 +65,10 @@ class TorchNet {
   /// What a convolution or fully connected layer computes with.
   virtual at::Tensor weight_of(const graph::Node& node) const;
   virtual at::Tensor bias_of(const graph::Node& node) const;  ///< undefined if there is none
-  /// `value` on the grid of `tensor`, if it has one.
-  at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value) const;
+  /// `value`, or its sum with `other` if that is defined, on the grid of `tensor`; as it is if
+  /// there is none.
+  at::Tensor fake_quantized(const std::string& tensor, const at::Tensor& value,
+                            const at::Tensor& other = {}) const;
   /// Adds a grid, of a tensor of the graph or not, and its scales as parameters.
   void add_grid(const std::string& tensor, const graph::Quantization& grid);
 
@@ -72,6 +77,7 @@ class TorchNet {
   std::map<std::string, at::Tensor> buffers_;
 
  private:
+  void plan_quantizations();
   at::Tensor run(const graph::Node& node, const at::Tensor& x, bool training);
   at::Tensor convolution(const graph::Node& node, const at::Tensor& x) const;
   at::Tensor gemm(const graph::Node& node, const at::Tensor& x) const;
@@ -85,6 +91,9 @@ class TorchNet {
   bool bfloat16_;
   Unfrozen rest_ = Unfrozen::kRounded;
   bool estimating_ = false;  ///< batch norms take their statistics from the forward pass
+  /// By node: what the fake quantisation of its output takes instead of it, "" for no second one.
+  std::map<std::string, std::pair<std::string, std::string>> operands_;
+  std::set<std::string> within_others_;       ///< nodes that are in the operands of others
   std::map<std::string, at::Tensor> values_;  ///< activations of the running forward pass
 };
 

@@ -1,6 +1,7 @@
 #include "compress/trainer.hpp"
 
 #include <ATen/Parallel.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <cmath>
@@ -52,6 +53,13 @@ void sgd_step(float* p, const float* g, float* v, int64_t count, float rate, flo
   });
 }
 
+/// Every step takes and frees tensors of the same sizes. By default the large ones go back to the
+/// system each time, and come again as pages of zeros.
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, -1);
+}
+
 }  // namespace
 
 Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
@@ -86,6 +94,7 @@ Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
 
 EpochReport Trainer::run() {
   at::set_num_threads(options_.train.threads);
+  keep_freed_memory();
   if (options_.estimate_norms) estimate_norms();
   resume();
   for (int epoch = first_epoch_; epoch <= options_.train.epochs; ++epoch) {
