@@ -73,6 +73,7 @@ compress::LatencyModel latency_on(const chip::Chip& chip) {
     const estimate::Estimate e = estimate::estimate(image, chip);
     compress::Costs costs;
     costs.total = static_cast<int64_t>(e.cycles);
+    costs.dram_bytes = static_cast<int64_t>(e.dram_bytes);
     for (const estimate::LayerEstimate& layer : e.layers) {
       costs.layers.emplace_back(layer.name, static_cast<int64_t>(layer.cycles));
     }
@@ -105,11 +106,12 @@ int compress_command(const std::vector<std::string>& arguments) {
       "input-std", po::value<std::string>(), "likewise")(
       "test-images", po::value<int64_t>()->default_value(0),
       "measure on the first so many test images; 0: all")(
+      "seed", po::value<uint64_t>(), "of pruning, allocating and fine-tuning, instead of the recipe's")(
       "chip", po::value<std::string>()->default_value("reference"),
       "file or name of the chip that latencies are estimated on; none: they are not")(
       "restart", "begin anew, whatever OUTPUT.checkpoint holds")(
       "threads", po::value<int>()->default_value(2), "of measuring and fine-tuning")(
-      "precision", po::value<std::string>()->default_value("float32"),
+      "precision", po::value<std::string>()->default_value("auto"),
       "of retraining and fine-tuning: auto, float32 or bfloat16, as for train")(
       "json", po::value<std::string>(), "write the report to this file");
   if (!args.parse(arguments)) return kExitGood;
@@ -118,6 +120,7 @@ int compress_command(const std::vector<std::string>& arguments) {
   job.net = args.require("net", "the network (ONNX)");
   job.data = args.text("data");
   job.recipe = args.text("recipe");
+  if (args.has("seed")) job.seed = args.get<uint64_t>("seed");
   job.output = args.require("output", "the ONNX file to write (-o)");
   job.normalization = parse_normalization(args);
   job.options.test_images = args.get<int64_t>("test-images");
@@ -146,7 +149,9 @@ int compress_command(const std::vector<std::string>& arguments) {
   if (args.has("json")) {
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     boost::json::object o = to_json(report);
-    o["seeds"] = seeds_of(compress::load_recipe(job.recipe));
+    compress::Recipe recipe = compress::load_recipe(job.recipe);
+    if (job.seed) compress::set_seed(recipe, *job.seed);
+    o["seeds"] = seeds_of(recipe);
     o["command"] = command_line(arguments);
     o["wall_seconds"] = wall.count();
     const std::string text = json_text(o);

@@ -27,8 +27,8 @@ std::string accuracy_text(const compress::CompressReport& r) {
   return text;
 }
 
-boost::json::value json_percent(const std::optional<double>& percent) {
-  return percent ? boost::json::value(*percent) : boost::json::value(nullptr);
+boost::json::value json_number(const std::optional<double>& number) {
+  return number ? boost::json::value(*number) : boost::json::value(nullptr);
 }
 
 boost::json::value json_latency(const compress::CompressReport& r) {
@@ -36,11 +36,14 @@ boost::json::value json_latency(const compress::CompressReport& r) {
   const compress::LatencyReport& l = *r.latency;
   return object{{"chip", l.chip},
                 {"estimated", true},
-                {"given_16_bit_cycles", l.given_16_bit},
-                {"pruned_16_bit_cycles", l.pruned_16_bit},
-                {"cycles", l.result},
-                {"ratio", ratio(l.given_16_bit, l.result)},
-                {"width_ratio", ratio(l.pruned_16_bit, l.result)}};
+                {"given_16_bit_cycles", l.given_16_bit.cycles},
+                {"pruned_16_bit_cycles", l.pruned_16_bit.cycles},
+                {"cycles", l.result.cycles},
+                {"ratio", ratio(l.given_16_bit.cycles, l.result.cycles)},
+                {"width_ratio", ratio(l.pruned_16_bit.cycles, l.result.cycles)},
+                {"given_16_bit_dram_bytes", l.given_16_bit.dram_bytes},
+                {"dram_bytes", l.result.dram_bytes},
+                {"dram_bytes_ratio", ratio(l.given_16_bit.dram_bytes, l.result.dram_bytes)}};
 }
 
 boost::json::value json_plan(const compress::CompressReport& r) {
@@ -93,8 +96,9 @@ void print_latency(const compress::CompressReport& r) {
   const compress::LatencyReport& l = *r.latency;
   std::printf(
       "estimated on %s: %lld cycles; 16 bit everywhere %lld (%.2fx), before pruning %lld (%.2fx)\n",
-      l.chip.c_str(), number(l.result), number(l.pruned_16_bit), ratio(l.pruned_16_bit, l.result),
-      number(l.given_16_bit), ratio(l.given_16_bit, l.result));
+      l.chip.c_str(), number(l.result.cycles), number(l.pruned_16_bit.cycles),
+      ratio(l.pruned_16_bit.cycles, l.result.cycles), number(l.given_16_bit.cycles),
+      ratio(l.given_16_bit.cycles, l.result.cycles));
 }
 
 }  // namespace
@@ -146,9 +150,10 @@ object to_json(const compress::CompressReport& r) {
   o["network"] = r.net;
   o["recipe"] = r.recipe;
   o["test_images"] = r.test_images;
-  o["float_top1_percent"] = json_percent(r.float_top1_percent);
-  o["integer_top1_percent"] = json_percent(r.integer_top1_percent);
-  o["pruned_top1_percent"] = json_percent(r.pruned_top1_percent);
+  o["float_top1_percent"] = json_number(r.float_top1_percent);
+  o["integer_top1_percent"] = json_number(r.integer_top1_percent);
+  o["logits_relative_error"] = json_number(r.logits_relative_error);
+  o["pruned_top1_percent"] = json_number(r.pruned_top1_percent);
   o["parameters"] = r.parameters;
   o["pruned_parameters"] = r.pruned_parameters;
   o["nonzero_parameters"] = r.nonzero_parameters;
@@ -180,6 +185,7 @@ object seeds_of(const compress::Recipe& recipe) {
   if (recipe.allocate && recipe.allocate->sensitivity == compress::Sensitivity::kHessian) {
     seeds["allocate"] = recipe.allocate->seed;
   }
+  if (recipe.joint) seeds["joint"] = recipe.joint->training.seed;
   if (recipe.finetune.epochs > 0) seeds["finetune"] = recipe.finetune.seed;
   return seeds;
 }

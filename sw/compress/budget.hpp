@@ -18,13 +18,14 @@ struct Costs {
   int64_t total = 0;
   /// In execution order; they sum to `total`. What is fused has the name of its convolution.
   std::vector<std::pair<std::string, int64_t>> layers;
+  int64_t dram_bytes = 0;  ///< read and written, of a latency; else 0
 };
 
 /// Latency of quantised networks on a chip. Throws std::runtime_error if one does not fit the chip.
 struct LatencyModel {
   std::string chip;       ///< its name
   std::string chip_yaml;  ///< all that the estimate depends on beside the network
-  /// Cycles of one inference.
+  /// Cycles of one inference, and its DRAM traffic.
   std::function<Costs(const graph::Graph& quantized)> estimate;
 };
 

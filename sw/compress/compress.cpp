@@ -179,8 +179,8 @@ void allocate_widths(QuantizationProblem& problem, const data::Dataset& train,
   if (options.on_plan) options.on_plan(*report.plan);
 }
 
-/// Estimated cycles of a float network, all weights and activations being 16 bit.
-int64_t latency_16_bit(Graph net, bool merge_lrn, const data::Dataset& train,
+/// Latency of a float network, all weights and activations being 16 bit.
+Costs latency_16_bit(Graph net, bool merge_lrn, const data::Dataset& train,
                        const LatencyModel& model) {
   Recipe plain;
   plain.calibration_images = 1;
@@ -189,8 +189,7 @@ int64_t latency_16_bit(Graph net, bool merge_lrn, const data::Dataset& train,
   merge(net, plain, train);
   const Observations observations =
       observe(net, activation_groups(net, plain, layer_formats(net, plain)), train, plain);
-  return model.estimate(quickly_quantized(make_problem(net, plain, observations), kLatencyBits))
-      .total;
+  return model.estimate(quickly_quantized(make_problem(net, plain, observations), kLatencyBits));
 }
 
 /// A network that the chip cannot run does not stop compression; the report says why.
@@ -203,11 +202,15 @@ void estimate_latency(const Graph& net, const QuantizationProblem& problem,
   try {
     LatencyReport latency;
     latency.chip = model.chip;
-    latency.given_16_bit = latency_16_bit(net, problem.recipe.merge.lrn, train, model);
+    const auto inference = [](const Costs& costs) {
+      return InferenceReport{costs.total, costs.dram_bytes};
+    };
+    latency.given_16_bit = inference(latency_16_bit(net, problem.recipe.merge.lrn, train, model));
     const bool smaller = problem.recipe.prune || !report.merged_layers.empty();
-    latency.pruned_16_bit = smaller ? model.estimate(quickly_quantized(problem, kLatencyBits)).total
-                                    : latency.given_16_bit;
-    latency.result = model.estimate(result).total;
+    latency.pruned_16_bit =
+        smaller ? inference(model.estimate(quickly_quantized(problem, kLatencyBits)))
+                : latency.given_16_bit;
+    latency.result = inference(model.estimate(result));
     report.latency = latency;
   } catch (const std::runtime_error& error) {
     report.latency_error = error.what();
@@ -228,7 +231,7 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   if (recipe.prune) {
     folded = prune(net, *recipe.prune, recipe.file, train, options.fine_tuner, options.threads,
                    stage(options, "prune"), &stages, [&](const Graph& graph) {
-                     return latency_16_bit(graph, recipe.merge.lrn, train, *options.latency);
+                     return latency_16_bit(graph, recipe.merge.lrn, train, *options.latency).total;
                    });
   }
   report.pruned_parameters = parameter_count(folded);
@@ -243,9 +246,10 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   const Recipe settled = learn_jointly(folded, net, recipe, train, options, stages);
   if (recipe.joint) report.pruned_parameters = parameter_count(folded);
   const std::vector<LayerFormat> formats = layer_formats(folded, settled);
+  LogitList expected, actual;
   if (test.labelled()) {
     report.float_top1_percent = measure_float(net, test, options.test_images, options.threads,
-                                              stage(options, "measure float"));
+                                              stage(options, "measure float"), &expected);
   }
 
   stage(options, "calibrate");
@@ -263,8 +267,10 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   const Graph written = graph::parse_onnx(graph::serialize_onnx(result.graph), "the result");
   const graph::IntegerNetwork network = graph::lower(written);
   if (test.labelled()) {
-    report.integer_top1_percent = measure_integer(
-        network, test, options.test_images, options.threads, stage(options, "measure integer"));
+    report.integer_top1_percent =
+        measure_integer(network, test, options.test_images, options.threads,
+                        stage(options, "measure integer"), &actual);
+    report.logits_relative_error = relative_error(actual, expected);
     report.test_images =
         options.test_images > 0 ? std::min(options.test_images, test.count) : test.count;
   }
@@ -274,7 +280,8 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
 }
 
 CompressReport run_compress(const CompressJob& job) {
-  const Recipe recipe = load_recipe(job.recipe);
+  Recipe recipe = load_recipe(job.recipe);
+  if (job.seed) set_seed(recipe, *job.seed);
   Graph net = graph::read_onnx(job.net);
   if (!job.normalization.mean.empty()) net.normalization = job.normalization;
   const graph::Shape& input = net.shapes.at(net.input);
@@ -284,6 +291,7 @@ CompressReport run_compress(const CompressJob& job) {
   const data::Dataset test = data::open_dataset(job.data, data::Split::kTest, shape);
   CompressOptions options = job.options;
   if (options.checkpoint.empty()) options.checkpoint = job.output + ".checkpoint";
+  if (job.seed) options.settings += " seed " + std::to_string(*job.seed);
   const CompressResult result = compress(net, recipe, train, test, options);
   graph::write_onnx(result.graph, job.output);
   remove_stages(options.checkpoint);

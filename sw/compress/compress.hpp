@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "compress/compress_report.hpp"
@@ -48,6 +49,7 @@ struct CompressJob {
   std::string net;     ///< ONNX file
   std::string data;    ///< as open_dataset takes it
   std::string recipe;  ///< as load_recipe takes it
+  std::optional<uint64_t> seed;  ///< instead of the recipe's
   std::string output;  ///< ONNX file
   /// Of a network whose file does not state it; empty: the file's. One value, or one a channel.
   graph::InputNormalization normalization;

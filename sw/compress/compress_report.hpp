@@ -27,12 +27,18 @@ struct LayerReport {
   int64_t channels_given = 0;  ///< in the network as given; as many if it has no such layer
 };
 
-/// Estimated cycles of an inference, each network as a whole.
+/// Estimated, of one inference.
+struct InferenceReport {
+  int64_t cycles = 0;
+  int64_t dram_bytes = 0;  ///< read and written
+};
+
+/// Each network is estimated as a whole.
 struct LatencyReport {
   std::string chip;
-  int64_t given_16_bit = 0;   ///< the network as given, all weights and activations 16 bit
-  int64_t pruned_16_bit = 0;  ///< pruned and merged, at 16 bit
-  int64_t result = 0;
+  InferenceReport given_16_bit;   ///< the network as given, all weights and activations 16 bit
+  InferenceReport pruned_16_bit;  ///< pruned and merged, at 16 bit
+  InferenceReport result;
 };
 
 struct CompressReport {
@@ -40,6 +46,8 @@ struct CompressReport {
   /// Of the float engine, and of the integer engine on the network as read back from its file;
   /// nothing if the images have no labels.
   std::optional<double> float_top1_percent, integer_top1_percent;
+  /// Of all logits measured: the integer engine's against those of the network as given.
+  std::optional<double> logits_relative_error;
   std::optional<double> pruned_top1_percent;  ///< float, behind pruning and retraining; if pruned
   int64_t test_images = 0;                    ///< measured
   std::vector<std::string> merged_layers;     ///< gone, by merge_layers

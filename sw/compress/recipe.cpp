@@ -321,4 +321,11 @@ Recipe load_recipe(const std::string& name_or_path) {
   throw std::runtime_error("recipe " + name_or_path + ": no such file, and not one of " + known);
 }
 
+void set_seed(Recipe& recipe, uint64_t seed) {
+  if (recipe.prune) recipe.prune->retrain.seed = seed;
+  if (recipe.joint) recipe.joint->training.seed = seed;
+  if (recipe.allocate) recipe.allocate->seed = seed;
+  recipe.finetune.seed = seed;
+}
+
 }  // namespace tessera::compress

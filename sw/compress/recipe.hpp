@@ -83,4 +83,7 @@ Recipe load_recipe(const std::string& name_or_path);
 
 Recipe parse_recipe(const std::string& yaml, const std::string& file);
 
+/// Gives everything random in the recipe this seed, whatever the recipe says.
+void set_seed(Recipe& recipe, uint64_t seed);
+
 }  // namespace tessera::compress

@@ -153,6 +153,7 @@ TEST_F(CompressCommand, prints_the_plan_and_reports_what_the_file_is) {
   estimate_dense("reference");
   const json::object& latency = r.at("latency").as_object();
   EXPECT_EQ(latency.at("cycles"), report("e.json").at("cycles"));
+  EXPECT_EQ(latency.at("dram_bytes"), report("e.json").at("dram_bytes"));
   EXPECT_LE(latency.at("cycles").to_number<int64_t>(),
             latency.at("pruned_16_bit_cycles").to_number<int64_t>());
   EXPECT_LT(latency.at("pruned_16_bit_cycles").to_number<int64_t>(),

@@ -80,12 +80,15 @@ TEST(Compress, integer_logits_come_closer_to_float_with_every_width) {
     const reference::IntegerEngine engine(network);
     const double scale = network.tensors[static_cast<size_t>(network.output)].scale;
     double error = 0, size = 0;
+    LogitList actual, wanted;
     for (int64_t i = 0; i < test.count; ++i) {
       const auto logits = engine.run(graph::quantize_input(network, test.image(i)));
       const auto expected = run_float(net, reference::normalize(net, test.image(i)));
       for (size_t k = 0; k < logits.size(); ++k) {
         error += std::fabs(scale * logits[k] - expected[k]);
         size += std::fabs(expected[k]);
+        actual.push_back(static_cast<float>(scale * logits[k]));
+        wanted.push_back(expected[k]);
       }
     }
     EXPECT_LT(error, last_error) << bits;
@@ -93,7 +96,27 @@ TEST(Compress, integer_logits_come_closer_to_float_with_every_width) {
       EXPECT_LT(error, 1e-3 * size);
     }
     last_error = error;
+    LogitList measured;
+    measure_integer(network, test, 0, 2, {}, &measured);
+    EXPECT_EQ(measured, actual);
+    measured.clear();
+    measure_float(net, test, 0, 2, {}, &measured);
+    EXPECT_EQ(measured, wanted);
   }
+}
+
+TEST(Compress, the_relative_error_is_that_of_2_norms) {
+  EXPECT_DOUBLE_EQ(relative_error({3, 4, 1}, {3, 4, 0}), 0.2);
+  EXPECT_DOUBLE_EQ(relative_error({0, 0}, {3, -4}), 1);
+  EXPECT_DOUBLE_EQ(relative_error({}, {}), 0);
+}
+
+TEST(Compress, reports_the_relative_error_of_all_logits) {
+  const double narrow = compress_corners(uniform(6, 6)).report.logits_relative_error.value();
+  const double wide = compress_corners(uniform(16, 16)).report.logits_relative_error.value();
+  EXPECT_LT(wide, 1e-3);
+  EXPECT_GT(narrow, 10 * wide);
+  EXPECT_LT(narrow, 0.5);
 }
 
 TEST(Compress, every_width_and_code_deploys) {
