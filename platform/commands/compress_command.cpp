@@ -106,7 +106,8 @@ int compress_command(const std::vector<std::string>& arguments) {
       "input-std", po::value<std::string>(), "likewise")(
       "test-images", po::value<int64_t>()->default_value(0),
       "measure on the first so many test images; 0: all")(
-      "seed", po::value<uint64_t>(), "of pruning, allocating and fine-tuning, instead of the recipe's")(
+      "seed", po::value<uint64_t>(),
+      "of pruning, allocating and fine-tuning, instead of the recipe's")(
       "chip", po::value<std::string>()->default_value("reference"),
       "file or name of the chip that latencies are estimated on; none: they are not")(
       "restart", "begin anew, whatever OUTPUT.checkpoint holds")(

@@ -181,7 +181,7 @@ void allocate_widths(QuantizationProblem& problem, const data::Dataset& train,
 
 /// Latency of a float network, all weights and activations being 16 bit.
 Costs latency_16_bit(Graph net, bool merge_lrn, const data::Dataset& train,
-                       const LatencyModel& model) {
+                     const LatencyModel& model) {
   Recipe plain;
   plain.calibration_images = 1;
   plain.merge.lrn = merge_lrn;
