@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "command.hpp"
@@ -17,6 +18,9 @@ int become_training_program(const char* command, const std::vector<std::string>&
   std::vector<char*> argv;
   for (std::string& argument : all) argv.push_back(argument.data());
   argv.push_back(nullptr);
+  // libtorch's threads wait asleep: on a machine that does other work too, spinning takes more CPU
+  // than it saves. Read when the program starts.
+  setenv("OMP_WAIT_POLICY", "passive", 0);
   execv(program.c_str(), argv.data());
   throw std::runtime_error(program.string() + " is missing: build and install all of Tessera");
 }

@@ -182,5 +182,36 @@ TEST_F(CompressCommand, latency_is_budgeted_on_the_chip_named) {
   EXPECT_THAT(refused.err, HasSubstr("recipe.yaml:10: allocate.budget.latency allows"));
 }
 
+/// The shipped recipe with a sixth of its epochs, on the whole of Fashion-MNIST (91.3 % in float).
+TEST_F(CompressCommand, stream_merge_of_lenet5_reaches_its_floor_on_a_reduced_budget) {
+  if (!fs::exists("/usr/share/datasets/fashion-mnist")) {
+    GTEST_SKIP() << "needs the package dataset-fashion-mnist";
+  }
+  write_file(folder_ / "short.yaml",
+             "name: short\n"
+             "weights: {bits: 4, threshold: mse}\n"
+             "activations: {bits: 8, threshold: mse}\n"
+             "layers:\n  - {match: first, weight_bits: 8, activation_bits: 8}\n"
+             "prune:\n  criterion: reconstruction\n  target: {size: 2.8}\n  steps: 2\n"
+             "  retrain: {epochs: 1, learning_rate: 0.02}\n"
+             "merge: {max_pool: approximate, identity_threshold: 0.05}\n"
+             "finetune: {epochs: 3, learning_rate: 0.003, scale_learning_rate: 0.005}\n");
+  must_succeed({"compress", shipped_network("lenet5"), "--recipe", folder_ / "short.yaml", "--data",
+                "fashion-mnist", "-o", folder_ / "q.onnx", "--json", folder_ / "r.json"});
+  const json::object r = report("r.json");
+  EXPECT_EQ(r.at("test_images").to_number<int>(), 10000);
+  EXPECT_GE(r.at("file_ratio").to_number<double>(), 20);
+  EXPECT_GE(r.at("coded_file_ratio").to_number<double>(), 20);
+  EXPECT_GE(r.at("integer_top1_percent").to_number<double>(), 87);
+  EXPECT_EQ(r.at("merged_layers").as_array().size(), 2U);
+  must_succeed({"deploy", folder_ / "q.onnx", "-o", folder_ / "q.timg"});
+  must_succeed({"run", folder_ / "q.timg", "--data", "fashion-mnist", "--count", "20", "--json",
+                folder_ / "run.json"});
+  const json::object run = report("run.json");
+  EXPECT_EQ(run.at("reference_mismatches").to_number<int>(), 0);
+  EXPECT_LT(run.at("cycles").to_number<double>() / 20,
+            r.at("latency").at("given_16_bit_cycles").to_number<double>());
+}
+
 }  // namespace
 }  // namespace tessera::test
