@@ -79,6 +79,7 @@ void Soc::bind(const SocOptions& options) {
     const unsigned first = kFirstEngine + kEnginesPerCluster * i;
     clusters_[i]->load_bus.bind(network_.from_initiator[first]);
     clusters_[i]->store_bus.bind(network_.from_initiator[first + 1]);
+    clusters_[i]->list_bus.bind(network_.from_initiator[first + 2]);
     network_.to_target[kFirstNpu + i].bind(clusters_[i]->registers);
   }
   network_.attach(noc::kDram, dram_);

@@ -43,7 +43,7 @@ struct SocOptions {
 ///                         |                      |            |
 ///                     local RAM               network --------+-- registers of each NPU cluster
 ///                                                |            |
-///              NPU load, store engines (of each) -+            +-- DRAM
+///       NPU load, store, fetch engines (of each) -+            +-- DRAM
 class Soc : public sc_core::sc_module {
  public:
   Soc(const sc_core::sc_module_name& name, const chip::Chip& chip, const SocOptions& options);

@@ -10,11 +10,11 @@
 
 namespace tessera::noc {
 
-/// Ports of a chip's network. Behind the last of each come those of the clusters: two initiators
-/// (load and store engine) and one target (registers) a cluster.
+/// Ports of a chip's network. Behind the last of each come those of the clusters: three initiators
+/// (load, store and fetch engine) and one target (registers) a cluster.
 enum ChipInitiator : unsigned { kCore, kFirstEngine };
 enum ChipTarget : unsigned { kDram, kClint, kPlic, kUart, kFinisher, kFirstNpu };
-constexpr unsigned kEnginesPerCluster = 2;
+constexpr unsigned kEnginesPerCluster = 3;
 
 /// The nodes of a network's ports. Nodes of a mesh are counted row by row from (0, 0), x first. A
 /// crossbar has none: `columns` is 0 and node numbers mean nothing.

@@ -46,7 +46,7 @@ CycleCounts Accounting::split(uint64_t cycles, const TransferCycles& load,
     counts = *engine == kLoadEngine ? transfer_split(cycles, load, load_seen_, Cause::kLoad)
                                     : transfer_split(cycles, store, store_seen_, Cause::kStore);
   } else {
-    counts[Cause::kHost] = cycles;
+    counts[fetch_busy_ ? Cause::kCommands : Cause::kHost] = cycles;
   }
   return counts;
 }

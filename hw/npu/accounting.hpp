@@ -9,7 +9,8 @@
 ///     noc, or load for everything else it does (zero filling, command overhead); so for the store
 ///     engine, with store. If both are awaited, load goes first;
 ///   - without a command, or waiting for an engine that does not work itself: a working store
-///     engine's state, else a working load engine's state, else host.
+///     engine's state, else a working load engine's state, else commands while the fetch engine has
+///     words of a list to deliver, else host.
 /// The layer is that of the command that the compute engine holds. Cycles without one belong to
 /// the command that it takes next, or, if the inference ends before, to the one it took last.
 
@@ -35,6 +36,8 @@ class Accounting {
 
   void set_phase(uint32_t phase);
   void set_transfer_busy(abi::Engine engine, bool busy);
+  /// The fetch engine has words to deliver.
+  void set_fetch_busy(bool busy) { fetch_busy_ = busy; }
 
   void compute_idles() { compute_ = ComputeState::kIdle; }
   /// The compute engine took a command of `layer`.
@@ -62,6 +65,7 @@ class Accounting {
   uint64_t compute_cycles_left_ = 0;  ///< of the RUN under way, before its bank cycles
   bool load_busy_ = false;
   bool store_busy_ = false;
+  bool fetch_busy_ = false;
   TransferCycles load_seen_;
   TransferCycles store_seen_;
   uint32_t layer_ = 0;

@@ -31,12 +31,14 @@ Cluster::Cluster(const sc_core::sc_module_name& name, const chip::Chip& chip,
       registers("registers"),
       load_bus("load_bus"),
       store_bus("store_bus"),
+      list_bus("list_bus"),
       npu_(chip.npu),
       clock_(chip.period_ps()),
       memories_(chip.npu.scratchpads),
       compute_unit_(chip.npu, memories_, array ? std::move(array) : std::make_unique<ModelArray>()),
       load_dma_("load_dma", clock_, chip.dma, timing),
       store_dma_("store_dma", clock_, chip.dma, timing),
+      list_dma_("list_dma", clock_, chip.dma, timing),
       decoder_(chip.npu.decoder_lanes, chip.noc.width_bytes) {
   SC_HAS_PROCESS(Cluster);
   for (std::size_t i = 0; i < engines_.size(); ++i) {
@@ -44,11 +46,14 @@ Cluster::Cluster(const sc_core::sc_module_name& name, const chip::Chip& chip,
   }
   load_dma_.socket.bind(load_bus);
   store_dma_.socket.bind(store_bus);
+  list_dma_.socket.bind(list_bus);
   registers.register_b_transport(this, &Cluster::b_transport);
   registers.register_transport_dbg(this, &Cluster::transport_dbg);
   SC_THREAD(load_thread);
   SC_THREAD(compute_thread);
   SC_THREAD(store_thread);
+  SC_THREAD(fetch_thread);
+  SC_THREAD(deliver_thread);
   SC_METHOD(watchdog);
   sensitive << watchdog_event_;
   dont_initialize();
@@ -84,6 +89,11 @@ std::string Cluster::status_text() const {
       case Activity::kWaiting:
         text += "waits for a token of " + engines_of(e.missing) + " for " + place_of(e.command.tag);
     }
+  }
+  if (blocked_at_) {
+    text += "; fetch: waits at the full FIFO of " + std::string(abi::name_of(*blocked_at_));
+  } else if (fetcher_.busy()) {
+    text += "; fetch: behind " + place_of(fetcher_.tag());
   }
   return text;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
-/// One NPU cluster: registers, three command engines, local memories, PE array, DMA.
+/// One NPU cluster: registers, three command engines and one that fetches their commands, local
+/// memories, PE array, DMA.
 
 #include <tlm_utils/simple_target_socket.h>
 
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <systemc>
 #include <vector>
@@ -19,6 +21,7 @@
 #include "dma/dma_engine.hpp"
 #include "npu/accounting.hpp"
 #include "npu/array.hpp"
+#include "npu/command_fetcher.hpp"
 #include "npu/command_fifo.hpp"
 #include "npu/compute_unit.hpp"
 #include "npu/scratchpad.hpp"
@@ -31,14 +34,15 @@ namespace tessera::npu {
 /// A bad access answers TLM_ADDRESS_ERROR_RESPONSE (no such register), TLM_COMMAND_ERROR_RESPONSE
 /// (read of a WO, write of a RO register) or TLM_BURST_ERROR_RESPONSE (not an aligned word).
 ///
-/// After an error the engines stop: FIFOs are emptied, words written are dropped, nothing is
-/// signalled, until CONTROL resets. A transfer in flight at an error or a reset runs to its end and
-/// is then forgotten.
+/// After an error the engines stop: FIFOs are emptied, the command list is forgotten, words written
+/// are dropped, nothing is signalled, until CONTROL resets. A transfer in flight at an error or a
+/// reset runs to its end and is then forgotten.
 class Cluster : public sc_core::sc_module {
  public:
   tlm_utils::simple_target_socket<Cluster> registers;
   tlm::tlm_initiator_socket<32> load_bus;   ///< DRAM reads of the load engine
   tlm::tlm_initiator_socket<32> store_bus;  ///< DRAM writes of the store engine
+  tlm::tlm_initiator_socket<32> list_bus;   ///< DRAM reads of the fetch engine
 
   /// `array` defaults to ModelArray.
   Cluster(const sc_core::sc_module_name& name, const chip::Chip& chip, common::TimingMode timing,
@@ -89,9 +93,17 @@ class Cluster : public sc_core::sc_module {
   uint32_t read_register(uint32_t offset) const;
   void write_register(uint32_t offset, uint32_t value);
   void write_fifo(abi::Engine engine, uint32_t word);
+  void push_word(abi::Engine engine, uint32_t word);
   void reset();
   uint32_t pending_interrupts() const;
   void update_interrupt();
+
+  // cluster_fetch.cpp
+  void start_list(uint32_t words);
+  void end_list();
+  void fetch_thread();
+  void deliver_thread();
+  void deliver_word(uint32_t epoch);
 
   // cluster_engines.cpp
   void load_thread() { run_engine(abi::Engine::kLoad); }
@@ -131,11 +143,19 @@ class Cluster : public sc_core::sc_module {
   ComputeUnit compute_unit_;
   dma::DmaEngine load_dma_;
   dma::DmaEngine store_dma_;
+  dma::DmaEngine list_dma_;
   WeightDecoder decoder_;
   std::vector<uint8_t> stream_;  ///< what the decoder is given
   Accounting accounting_;
   Tokens tokens_;
   std::array<std::unique_ptr<EngineState>, abi::kEngineCount> engines_;
+
+  CommandFetcher fetcher_;
+  bool reading_list_ = false;              ///< a transfer of a list is in flight
+  std::optional<abi::Engine> blocked_at_;  ///< whose full FIFO the next word waits at
+  sc_core::sc_event fetch_event_;          ///< a list began, or a buffer may be free
+  sc_core::sc_event deliver_event_;        ///< a piece arrived
+  sc_core::sc_event list_end_;
 
   abi::ComputeConfig config_{};
   bool configured_ = false;
@@ -161,6 +181,8 @@ class Cluster : public sc_core::sc_module {
   uint32_t notify_count_ = 0;
   uint32_t token_timeout_ = 0;
   uint32_t phase_ = 0;
+  uint32_t list_address_ = 0;
+  std::array<uint32_t, abi::kBases> bases_{};
   std::function<void(bool)> interrupt_;
   std::string bad_access_;
 };

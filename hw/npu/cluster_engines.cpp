@@ -175,9 +175,10 @@ void Cluster::execute_transfer(abi::Engine engine, const Command& command, uint3
   auto& local_bytes = is_load ? events.scratchpad_bytes_written : events.scratchpad_bytes_read;
   local_bytes[static_cast<std::size_t>(local.memory(memories_))] = local.bytes();
   (is_load ? events.dram_bytes_read : events.dram_bytes_written) = local.bytes();
-  const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
-                                     transfer.y_count,       transfer.z_count,
-                                     transfer.y_dram_stride, transfer.z_dram_stride};
+  const uint32_t base = command.header.base == 0 ? 0 : bases_[command.header.base - 1];
+  const dma::Descriptor3d descriptor{
+      base + transfer.dram_address, transfer.x_bytes,      transfer.y_count, transfer.z_count,
+      transfer.y_dram_stride,       transfer.z_dram_stride};
   dma::LocalView view;
   view.data = memories_.at(transfer.local_address);
   view.y_stride = transfer.y_local_stride;
@@ -264,6 +265,7 @@ void Cluster::fail(abi::Engine engine, Fault fault, uint32_t tag) {
   error_ = {fault.error, engine, tag, fault.info};
   irq_events_ |= abi::kIrqError;
   ++epoch_;
+  end_list();
   for (const abi::Engine each : kAllEngines) {
     state(each).fifo.clear();
     state(each).wake.notify(sc_core::SC_ZERO_TIME);
@@ -275,7 +277,8 @@ void Cluster::fail(abi::Engine engine, Fault fault, uint32_t tag) {
 }
 
 /// Engines that will get on without new commands: those that work, those that have a command to
-/// take, and those whose missing tokens can all come from such engines.
+/// take or will get one from the list, and those whose missing tokens can all come from such
+/// engines.
 uint32_t Cluster::productive_engines() const {
   uint32_t productive = 0;
   for (const abi::Engine engine : kAllEngines) {
@@ -286,10 +289,12 @@ uint32_t Cluster::productive_engines() const {
       productive |= abi::engine_bit(engine);
     }
   }
-  for (int round = 0; round < abi::kEngineCount; ++round) {
+  for (int round = 0; round <= abi::kEngineCount; ++round) {
+    const bool delivers =
+        fetcher_.busy() && (!blocked_at_ || (productive & abi::engine_bit(*blocked_at_)) != 0);
     for (const abi::Engine engine : kAllEngines) {
       const EngineState& e = state(engine);
-      if (e.activity == Activity::kWaiting && (e.missing & ~productive) == 0) {
+      if (e.activity == Activity::kWaiting ? (e.missing & ~productive) == 0 : delivers) {
         productive |= abi::engine_bit(engine);
       }
     }

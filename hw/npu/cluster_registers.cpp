@@ -94,6 +94,7 @@ uint32_t Cluster::read_register(uint32_t offset) const {
       return npu_.fifo_words;
     case reg::STATUS:
       return busy(Engine::kLoad) | busy(Engine::kCompute) | busy(Engine::kStore) |
+             (fetcher_.busy() || reading_list_ ? abi::engine_bit(Engine::kFetch) : 0) |
              (failed() ? abi::kStatusError : 0);
     case reg::IRQ_ENABLE:
       return irq_enable_;
@@ -121,6 +122,12 @@ uint32_t Cluster::read_register(uint32_t offset) const {
       return token_timeout_;
     case reg::PHASE:
       return phase_;
+    case reg::LIST_ADDRESS:
+      return list_address_;
+    case reg::BASE_1:
+      return bases_[0];
+    case reg::BASE_2:
+      return bases_[1];
     default:
       SC_REPORT_FATAL("npu", describe_register(offset).c_str());
       return 0;
@@ -160,6 +167,18 @@ void Cluster::write_register(uint32_t offset, uint32_t value) {
       accounting_.set_phase(value);
       phase_ = value;
       break;
+    case reg::LIST_ADDRESS:
+      list_address_ = value & ~(kWordBytes - 1);
+      break;
+    case reg::LIST_WORDS:
+      start_list(value);
+      break;
+    case reg::BASE_1:
+      bases_[0] = value;
+      break;
+    case reg::BASE_2:
+      bases_[1] = value;
+      break;
     default:
       SC_REPORT_FATAL("npu", describe_register(offset).c_str());
   }
@@ -170,8 +189,14 @@ void Cluster::write_fifo(abi::Engine engine, uint32_t word) {
   EngineState& e = state(engine);
   while (!failed() && e.fifo.space_words() == 0) wait(e.space);
   if (failed()) return;
+  push_word(engine, word);
+}
+
+/// There is space for it.
+void Cluster::push_word(abi::Engine engine, uint32_t word) {
+  EngineState& e = state(engine);
   e.fifo.push(word, now_cycles());
-  e.wake.notify(sc_core::SC_ZERO_TIME);
+  if (e.fifo.has_command() || e.fifo.bad_header()) e.wake.notify(sc_core::SC_ZERO_TIME);
   review_watchdog();
 }
 
@@ -184,6 +209,7 @@ void Cluster::reset() {
   decoder_.reset();
   notify_count_ = 0;
   irq_events_ = 0;
+  end_list();
   for (const auto& e : engines_) {
     e->fifo.clear();
     e->wake.notify(sc_core::SC_ZERO_TIME);

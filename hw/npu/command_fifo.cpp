@@ -4,9 +4,7 @@
 
 namespace tessera::npu {
 
-namespace {
-constexpr uint32_t kPreambleWords = 2;  // header and tag
-}
+using abi::kPreambleWords;
 
 uint32_t payload_words(abi::Engine engine, abi::Opcode opcode) {
   using abi::Engine;
@@ -68,7 +66,9 @@ std::optional<CommandFifo::BadHeader> CommandFifo::bad_header() const {
   if (words_.size() < kPreambleWords) return std::nullopt;
   const abi::CommandHeader header = abi::decode_header(words_[0]);
   const uint32_t expected = payload_words(engine_, header.opcode);
-  if (expected != 0 && expected == header.payload_words) return std::nullopt;
+  const bool moves = header.opcode == abi::Opcode::kLoad || header.opcode == abi::Opcode::kStore;
+  const bool good_base = header.base == 0 || (moves && header.base <= abi::kBases);
+  if (expected != 0 && expected == header.payload_words && good_base) return std::nullopt;
   return BadHeader{words_[0], words_[1]};
 }
 

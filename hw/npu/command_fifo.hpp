@@ -49,8 +49,8 @@ class CommandFifo {
     uint32_t header;
     uint32_t tag;
   };
-  /// The first command's header and tag, once both are there, if the engine has no such opcode or
-  /// the opcode another number of payload words.
+  /// The first command's header and tag, once both are there, if the engine has no such opcode, or
+  /// the opcode another number of payload words or no such base.
   std::optional<BadHeader> bad_header() const;
 
  private:

@@ -21,13 +21,14 @@ enum class Cause : uint8_t {
   kStore,          ///< waited for the store engine's own work
   kNoc,            ///< waited for a transfer that was in the network
   kDram,           ///< waited for a transfer that was in the DRAM
-  kHost,           ///< nothing to do, and no transfer under way
+  kCommands,       ///< waited for commands that were on their way from a list
+  kHost,           ///< nothing to do, and no transfer or list under way
 };
-constexpr std::size_t kCauseCount = 8;
+constexpr std::size_t kCauseCount = 9;
 
 constexpr const char* name_of(Cause cause) {
-  constexpr const char* kNames[kCauseCount] = {"compute", "bank", "configuration", "load",
-                                               "store",   "noc",  "dram",          "host"};
+  constexpr const char* kNames[kCauseCount] = {"compute", "bank", "configuration", "load", "store",
+                                               "noc",     "dram", "commands",      "host"};
   return kNames[static_cast<std::size_t>(cause)];
 }
 

@@ -1,8 +1,9 @@
 #pragma once
 
 /// Commands of the NPU's load, compute and store engines. A command is a header word, a tag word
-/// and the payload, written word by word to the engine's FIFO register. An engine takes its
-/// commands in order: it waits for one token from every engine in the wait mask, executes, then
+/// and the payload, written word by word to the engine's FIFO register. A list in DRAM is commands
+/// of any engines one behind the other; the fetch engine writes them to the FIFOs. An engine takes
+/// its commands in order: it waits for one token from every engine in the wait mask, executes, then
 /// gives one token to every engine in the signal mask.
 
 #include <stdint.h>
@@ -22,18 +23,22 @@ enum class Opcode : uint32_t {
 
 constexpr uint32_t engine_bit(Engine engine) { return 1U << static_cast<uint32_t>(engine); }
 
-/// Header: opcode 7:0, payload words 15:8, wait mask 18:16, signal mask 22:20, notify 24.
+/// Header: opcode 7:0, payload words 15:8, wait mask 18:16, signal mask 22:20, notify 24, base
+/// 26:25.
 struct CommandHeader {
   Opcode opcode = Opcode::kLoad;
   uint32_t payload_words = 0;
   uint32_t wait_mask = 0;    ///< engine_bit of the engines to take a token from
   uint32_t signal_mask = 0;  ///< engine_bit of the engines to give a token to
   bool notify = false;       ///< count in NOTIFY_COUNT and raise kIrqNotify on completion
+  uint32_t base = 0;  ///< of a Transfer: 1, 2: dram_address counts from what BASE_1, BASE_2 holds
+                      ///< when it begins; 0: from 0. Others have 0
 };
+constexpr uint32_t kBases = 2;
 
 constexpr uint32_t encode(const CommandHeader& h) {
   return static_cast<uint32_t>(h.opcode) | h.payload_words << 8 | h.wait_mask << 16 |
-         h.signal_mask << 20 | (h.notify ? 1U << 24 : 0U);
+         h.signal_mask << 20 | (h.notify ? 1U << 24 : 0U) | h.base << 25;
 }
 constexpr CommandHeader decode_header(uint32_t word) {
   CommandHeader h;
@@ -42,8 +47,10 @@ constexpr CommandHeader decode_header(uint32_t word) {
   h.wait_mask = word >> 16 & 7;
   h.signal_mask = word >> 20 & 7;
   h.notify = (word >> 24 & 1) != 0;
+  h.base = word >> 25 & 3;
   return h;
 }
+constexpr uint32_t kPreambleWords = 2;  ///< header and tag
 constexpr uint32_t kMaxTokens = 255;
 
 /// The tag of a command: the layer it belongs to and a running number, for errors and statistics.

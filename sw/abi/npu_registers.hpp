@@ -19,7 +19,7 @@ namespace tessera::abi {
   X(PARAMETER_BYTES, 0x018, RO, "size of the parameter memory")                                   \
   X(FIFO_WORDS, 0x01C, RO, "depth of each command FIFO in words")                                 \
   X(CONTROL, 0x020, WO, "bit 0: reset engines, FIFOs, tokens and errors")                         \
-  X(STATUS, 0x024, RO, "bits 2:0 engine busy (load, compute, store), bit 8 error")                \
+  X(STATUS, 0x024, RO, "bits 3:0 busy (load, compute, store, fetch), bit 8 error")                \
   X(IRQ_ENABLE, 0x028, RW, "kIrqNotify, kIrqSpace, kIrqError")                                    \
   X(IRQ_PENDING, 0x02C, W1C, "the same bits; SPACE is a level and cannot be cleared")             \
   X(ERROR_CAUSE, 0x030, RO, "NpuError, sticky until reset")                                       \
@@ -37,7 +37,12 @@ namespace tessera::abi {
   X(TOKEN_TIMEOUT, 0x060, RW,                                                                     \
     "cycles an engine may wait for a token that no busy engine can "                              \
     "bring before TOKEN_UNDERFLOW; 0 waits forever")                                              \
-  X(PHASE, 0x064, RW, "inference under way: image number + 1; 0 outside (for statistics)")
+  X(PHASE, 0x064, RW, "inference under way: image number + 1; 0 outside (for statistics)")        \
+  X(LIST_ADDRESS, 0x068, RW, "DRAM address of a command list; bits 1:0 read as 0")                \
+  X(LIST_WORDS, 0x06C, WO,                                                                        \
+    "fetches a list of so many words from LIST_ADDRESS; a write during another list waits")       \
+  X(BASE_1, 0x070, RW, "added to the DRAM address of commands with base 1")                       \
+  X(BASE_2, 0x074, RW, "added to the DRAM address of commands with base 2")
 
 /// Offsets: npu_reg::ID and so on.
 namespace npu_reg {
@@ -46,7 +51,7 @@ TESSERA_NPU_REGISTERS(TESSERA_X)
 #undef TESSERA_X
 }  // namespace npu_reg
 
-constexpr uint32_t kNpuRegisterBytes = 0x068;
+constexpr uint32_t kNpuRegisterBytes = 0x078;
 constexpr uint32_t kNpuId = 0x5453'0001;  ///< "TS", version 1
 
 constexpr uint32_t kIrqNotify = 1U << 0;  ///< a command with the notify flag completed
@@ -56,12 +61,13 @@ constexpr uint32_t kIrqError = 1U << 2;
 constexpr uint32_t kControlReset = 1U << 0;
 constexpr uint32_t kStatusError = 1U << 8;
 
-enum class Engine : uint32_t { kLoad = 0, kCompute = 1, kStore = 2 };
-constexpr int kEngineCount = 3;
+/// Those that execute commands, and the fetch engine, which brings lists of commands to them.
+enum class Engine : uint32_t { kLoad = 0, kCompute = 1, kStore = 2, kFetch = 3 };
+constexpr int kEngineCount = 3;  ///< with a command FIFO
 
 enum class NpuError : uint32_t {
   kNone = 0,
-  kBadOpcode,            ///< info: header word
+  kBadOpcode,            ///< or base, or payload words; info: header word
   kBadAddress,           ///< scratchpad address out of range; info: address
   kBusError,             ///< DRAM side refused; info: address
   kTokenUnderflow,       ///< waited for a token that cannot come; info: wait mask
@@ -102,7 +108,17 @@ constexpr const char* name_of(NpuError error) {
 }
 
 constexpr const char* name_of(Engine engine) {
-  return engine == Engine::kLoad ? "load" : engine == Engine::kCompute ? "compute" : "store";
+  switch (engine) {
+    case Engine::kLoad:
+      return "load";
+    case Engine::kCompute:
+      return "compute";
+    case Engine::kStore:
+      return "store";
+    case Engine::kFetch:
+      return "fetch";
+  }
+  return "unknown";
 }
 
 }  // namespace tessera::abi

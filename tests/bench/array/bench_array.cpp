@@ -42,12 +42,13 @@ class Bench : public sc_core::sc_module {
         clock_(chip.period_ps()),
         cluster_("cluster", chip, common::TimingMode::kApproximatelyTimed),
         dram_("dram", chip.dram, clock_),
-        crossbar_("crossbar", noc::crossbar_layout(2, 1), clock_, chip.noc),
+        crossbar_("crossbar", noc::crossbar_layout(3, 1), clock_, chip.noc),
         host_("host") {
     SC_HAS_PROCESS(Bench);
     crossbar_.map({kDramBase, dram_.size(), 0, 0});
     cluster_.load_bus.bind(crossbar_.from_initiator[0]);
     cluster_.store_bus.bind(crossbar_.from_initiator[1]);
+    cluster_.list_bus.bind(crossbar_.from_initiator[2]);
     crossbar_.attach(0, dram_);
     host_.bind(cluster_.registers);
     std::mt19937 random(1);

@@ -95,8 +95,9 @@ TEST(ChipLayout, of_a_mesh_gives_every_channel_and_every_cluster_a_node) {
   const unsigned clusters[] = {1, 2, 4, 5, 7, 8, 10, 11};
   for (unsigned c = 0; c < 8; ++c) {
     EXPECT_EQ(layout.targets[kFirstNpu + c], std::vector<unsigned>({clusters[c]}));
-    EXPECT_EQ(layout.initiators[kFirstEngine + 2 * c], clusters[c]);
-    EXPECT_EQ(layout.initiators[kFirstEngine + 2 * c + 1], clusters[c]);
+    for (unsigned engine = 0; engine < 3; ++engine) {
+      EXPECT_EQ(layout.initiators[kFirstEngine + 3 * c + engine], clusters[c]);
+    }
   }
   EXPECT_EQ(layout.initiators[kCore], 0U);
   EXPECT_EQ(layout.targets[kUart], std::vector<unsigned>({0}));
@@ -106,7 +107,7 @@ TEST(ChipLayout, of_a_crossbar_has_one_port_for_the_memory) {
   const Layout layout = chip_layout(chip::load_chip("large"));
   EXPECT_FALSE(layout.is_mesh());
   EXPECT_EQ(layout.targets[kDram].size(), 1U);
-  EXPECT_EQ(layout.initiators.size(), 1U + 2 * 4);
+  EXPECT_EQ(layout.initiators.size(), 1U + 3 * 4);
   EXPECT_EQ(layout.targets.size(), 5U + 4);
 }
 

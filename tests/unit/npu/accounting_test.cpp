@@ -55,7 +55,7 @@ TEST(Accounting, waiting_for_a_working_engine_is_split_by_its_transfer) {
   EXPECT_EQ(statistics.cycles[Cause::kStore], 35u);
 }
 
-TEST(Accounting, an_idle_compute_engine_waits_for_stores_then_loads_then_the_host) {
+TEST(Accounting, an_idle_compute_engine_waits_for_stores_then_loads_then_commands_then_the_host) {
   Accounting accounting;
   accounting.set_phase(1);
   accounting.set_transfer_busy(Engine::kLoad, true);
@@ -63,11 +63,19 @@ TEST(Accounting, an_idle_compute_engine_waits_for_stores_then_loads_then_the_hos
   accounting.advance(10, {}, {});
   accounting.set_transfer_busy(Engine::kStore, false);
   accounting.advance(30, {}, {});
+  accounting.set_fetch_busy(true);
+  accounting.advance(31, {}, {});
   accounting.set_transfer_busy(Engine::kLoad, false);
-  accounting.advance(60, {}, {});
+  accounting.advance(37, {}, {});
+  accounting.compute_takes(0);
+  accounting.compute_waits(abi::engine_bit(Engine::kLoad));
+  accounting.advance(38, {}, {});
+  accounting.set_fetch_busy(false);
+  accounting.advance(68, {}, {});
   const ClusterStatistics statistics = accounting.statistics();
   EXPECT_EQ(statistics.cycles[Cause::kStore], 10u);
-  EXPECT_EQ(statistics.cycles[Cause::kLoad], 20u);
+  EXPECT_EQ(statistics.cycles[Cause::kCommands], 7u);
+  EXPECT_EQ(statistics.cycles[Cause::kLoad], 21u);
   EXPECT_EQ(statistics.cycles[Cause::kHost], 30u);
 }
 

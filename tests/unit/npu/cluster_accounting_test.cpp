@@ -13,6 +13,8 @@ namespace reg = abi::npu_reg;
 using abi::Engine;
 using abi::Opcode;
 
+constexpr uint32_t kListAddress = kDramBase + 0xE'0000;
+
 class ClusterAccounting : public testing::TestWithParam<common::TimingMode> {
  protected:
   ClusterStatistics run_program(const chip::Chip& chip, const ClusterBench::Program& program) {
@@ -59,7 +61,7 @@ TEST_P(ClusterAccounting, every_cycle_of_random_traffic_has_one_cause_and_one_la
       b.pass_cycles(random() % 300);
       b.write(reg::PHASE, i + 1);
       const uint64_t start = b.now();
-      layer.execute(b, i % 7);
+      layer.execute(b, i % 7, i % 2 == 0 ? 0 : kListAddress);
       b.pass_cycles(random() % 300);
       EXPECT_EQ(layer.mismatches(b), 0u);
       b.write(reg::PHASE, 0);

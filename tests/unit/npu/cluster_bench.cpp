@@ -39,12 +39,13 @@ ClusterBench::ClusterBench(const chip::Chip& chip, common::TimingMode timing,
       clock(chip.period_ps()),
       cluster("cluster", chip, timing, std::move(array)),
       dram("dram", chip.dram, clock),
-      crossbar_("crossbar", noc::crossbar_layout(2, 1), clock, chip.noc),
+      crossbar_("crossbar", noc::crossbar_layout(3, 1), clock, chip.noc),
       host_("host") {
   SC_HAS_PROCESS(ClusterBench);
   crossbar_.map({kDramBase, dram.size(), 0, 0});
   cluster.load_bus.bind(crossbar_.from_initiator[0]);
   cluster.store_bus.bind(crossbar_.from_initiator[1]);
+  cluster.list_bus.bind(crossbar_.from_initiator[2]);
   crossbar_.attach(0, dram);
   host_.bind(cluster.registers);
   cluster.on_interrupt([this](bool level) { interrupts.push_back(level); });
@@ -109,10 +110,29 @@ void ClusterBench::push_words(abi::Engine engine, const abi::CommandHeader& head
                               const std::vector<uint32_t>& words) {
   constexpr uint32_t kFifos[] = {abi::npu_reg::LOAD_FIFO, abi::npu_reg::COMPUTE_FIFO,
                                  abi::npu_reg::STORE_FIFO};
+  if (keeps_list_) {
+    list_.insert(list_.end(), {abi::encode(header), tag});
+    list_.insert(list_.end(), words.begin(), words.end());
+    return;
+  }
   const uint32_t fifo = kFifos[static_cast<std::size_t>(engine)];
   write(fifo, abi::encode(header));
   write(fifo, tag);
   for (const uint32_t word : words) write(fifo, word);
+}
+
+void ClusterBench::begin_list() {
+  list_.clear();
+  keeps_list_ = true;
+}
+
+uint32_t ClusterBench::start_list(uint32_t address) {
+  keeps_list_ = false;
+  std::memcpy(dram_at(address), list_.data(), list_.size() * sizeof(uint32_t));
+  const auto words = static_cast<uint32_t>(list_.size());
+  write(abi::npu_reg::LIST_ADDRESS, address);
+  write(abi::npu_reg::LIST_WORDS, words);
+  return words;
 }
 
 abi::CommandHeader header(abi::Opcode opcode, uint32_t wait_mask, uint32_t signal_mask,

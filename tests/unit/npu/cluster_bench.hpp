@@ -66,6 +66,11 @@ class ClusterBench : public sc_core::sc_module {
   void push_words(abi::Engine engine, const abi::CommandHeader& header, uint32_t tag,
                   const std::vector<uint32_t>& words);
 
+  /// From now on what is pushed is kept, until start_list writes it to DRAM at `address` and lets
+  /// the cluster fetch it. Returns the words.
+  void begin_list();
+  uint32_t start_list(uint32_t address);
+
   uint8_t* dram_at(uint32_t address) { return dram.data() + (address - kDramBase); }
 
   const common::Clock clock;
@@ -76,6 +81,8 @@ class ClusterBench : public sc_core::sc_module {
  private:
   void host_thread();
 
+  bool keeps_list_ = false;
+  std::vector<uint32_t> list_;
   noc::Interconnect crossbar_;
   tlm_utils::simple_initiator_socket<ClusterBench> host_;
   Program program_;

@@ -222,7 +222,7 @@ TEST(ClusterRegisters, four_phase_transport_reaches_the_registers) {
   const common::Clock clock(chip.period_ps());
   Cluster cluster("cluster", chip, kTiming);
   memory::Dram dram("dram", chip.dram, clock);
-  noc::Interconnect crossbar("crossbar", noc::crossbar_layout(3, 2), clock, chip.noc);
+  noc::Interconnect crossbar("crossbar", noc::crossbar_layout(4, 2), clock, chip.noc);
   crossbar.map({kDramBase, dram.size(), 0, 0});
   crossbar.map({0, 0x1000, 1, 0});
   noc::AtBridge bridge("bridge");
@@ -231,6 +231,7 @@ TEST(ClusterRegisters, four_phase_transport_reaches_the_registers) {
   bridge.initiator_socket.bind(crossbar.from_initiator[0]);
   cluster.load_bus.bind(crossbar.from_initiator[1]);
   cluster.store_bus.bind(crossbar.from_initiator[2]);
+  cluster.list_bus.bind(crossbar.from_initiator[3]);
   crossbar.attach(0, dram);
   crossbar.to_target[1].bind(cluster.registers);
   sc_core::sc_start();

@@ -322,7 +322,7 @@ void ConvolutionCase::send_tile(ClusterBench& bench, uint32_t layer, uint32_t y0
   bench.push(Engine::kStore, header(Opcode::kStore, kComputeBit, kComputeBit, last), tag, out);
 }
 
-void ConvolutionCase::execute(ClusterBench& bench, uint32_t layer) {
+void ConvolutionCase::execute(ClusterBench& bench, uint32_t layer, uint32_t list_address) {
   bench.write(abi::npu_reg::CONTROL, abi::kControlReset);
   input_.store(bench.dram_at(kInputAddress));
   if (s_.residual_bits != 0) residual_.store(bench.dram_at(kResidualAddress));
@@ -330,6 +330,7 @@ void ConvolutionCase::execute(ClusterBench& bench, uint32_t layer) {
   std::memcpy(bench.dram_at(kWeightAddress), weights.data(), weights.size());
   std::memcpy(bench.dram_at(kParameterAddress), parameters_.data(), parameters_.size() * 8);
   std::memset(bench.dram_at(kOutputAddress), 0xEE, out_h_ * out_w_ * output_.pixel_bytes());
+  if (list_address != 0) bench.begin_list();
   for (uint32_t k = 0; k < s_.out_channels; k += s_.channels_per_tile) {
     for (uint32_t y = 0; y < out_h_; y += s_.rows_per_tile) {
       const uint32_t rows = std::min(s_.rows_per_tile, out_h_ - y);
@@ -338,6 +339,7 @@ void ConvolutionCase::execute(ClusterBench& bench, uint32_t layer) {
                 k + channels == s_.out_channels && y + rows == out_h_);
     }
   }
+  if (list_address != 0) bench.start_list(list_address);
   bench.wait_for_notify(1);
 }
 

@@ -33,8 +33,9 @@ class ConvolutionCase {
  public:
   ConvolutionCase(const ConvolutionShape& shape, uint32_t seed);
 
-  /// Writes the operands to DRAM, sends all commands and waits for the last store.
-  void execute(ClusterBench& bench, uint32_t layer);
+  /// Writes the operands to DRAM, sends all commands, in a list at `list_address` if that is not 0,
+  /// and waits for the last store.
+  void execute(ClusterBench& bench, uint32_t layer, uint32_t list_address = 0);
 
   /// Elements that differ from the plain loops, and the elements compared.
   uint32_t mismatches(ClusterBench& bench) const;

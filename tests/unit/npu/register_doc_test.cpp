@@ -24,7 +24,7 @@ TEST(RegisterPage, lists_every_register_with_its_offset_and_access) {
     EXPECT_NE(page.str().find(row), std::string::npos) << row;
     ++registers;
   }
-  EXPECT_EQ(registers, 26);
+  EXPECT_EQ(registers, 30);
 }
 
 }  // namespace
