@@ -1,11 +1,14 @@
 #include "loader.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <stdexcept>
 
 #include "abi/memory_map.hpp"
 #include "deploy/packing.hpp"
+#include "firmware/inference.hpp"
 
 namespace tessera::platform {
 namespace {
@@ -16,6 +19,15 @@ constexpr uint32_t kTensorAlignment = 64;
 uint64_t align(uint64_t value) { return (value + kAlignment - 1) / kAlignment * kAlignment; }
 
 uint32_t tensor_bytes(const abi::IoTensor& t) { return t.row_bytes * t.height; }
+
+/// Room for what the firmware writes.
+uint32_t list_bytes(const chip::Chip& chip, const deploy::Image& image) {
+  uint64_t bytes = 0;
+  for (const abi::LayerProgram& layer : image.layers()) {
+    bytes += firmware::most_list_bytes(layer, chip.npu.clusters);
+  }
+  return static_cast<uint32_t>(std::min<uint64_t>(bytes, std::numeric_limits<uint32_t>::max()));
+}
 
 /// Memory that the plan has put in DRAM.
 uint8_t* planned(Soc& soc, uint32_t address, uint64_t bytes) {
@@ -45,6 +57,8 @@ MemoryPlan plan_memory(const chip::Chip& chip, const deploy::Image& image, uint3
   plan.boot_info_address = take(sizeof(abi::BootInfo));
   b.image_address = take(image.header().device_bytes);
   b.arena_address = take(image.header().arena_bytes);
+  b.list_bytes = list_bytes(chip, image);
+  b.list_address = take(b.list_bytes);
   b.input_address = take(uint64_t{b.input_stride} * image_count);
   b.output_address = take(uint64_t{b.output_stride} * image_count);
   b.result_address = take(sizeof(abi::InferenceResult) * uint64_t{image_count});

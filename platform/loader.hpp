@@ -18,8 +18,8 @@ struct MemoryPlan {
   uint32_t boot_info_address = 0;
 };
 
-/// The boot information lies at the start of DRAM; image, arena, inputs, outputs and results
-/// follow. Throws std::runtime_error if it exceeds the chip's DRAM.
+/// The boot information lies at the start of DRAM; image, arena, command lists, inputs, outputs and
+/// results follow. Throws std::runtime_error if it exceeds the chip's DRAM.
 MemoryPlan plan_memory(const chip::Chip& chip, const deploy::Image& image, uint32_t image_count);
 
 /// Copies image and boot information, and quantises and packs the inputs.

@@ -29,11 +29,11 @@ double utilization(const deploy::Mapping& mapping, const chip::Chip& chip) {
 
 void print_candidate(const deploy::Candidate& c, const chip::Chip& chip) {
   std::printf(
-      " %-30s %-7s %11llu cycles: array %llu, transfers %llu, host %llu", tile_of(c).c_str(),
-      deploy::bound_of(c.compute_cycles, c.transfer_cycles, c.host_cycles, chip),
+      " %-30s %-7s %11llu cycles: array %llu, transfers %llu, commands %llu", tile_of(c).c_str(),
+      deploy::bound_of(c.compute_cycles, c.transfer_cycles, c.command_cycles, chip),
       static_cast<unsigned long long>(c.cycles), static_cast<unsigned long long>(c.compute_cycles),
       static_cast<unsigned long long>(c.transfer_cycles),
-      static_cast<unsigned long long>(c.host_cycles));
+      static_cast<unsigned long long>(c.command_cycles));
 }
 
 /// Two lines a layer: the mapping that was chosen and the next best.

@@ -45,13 +45,13 @@ void print(const estimate::Estimate& e, const deploy::Image& image, const chip::
   std::printf("  DRAM an image     %llu bytes\n", number(e.dram_bytes));
   std::printf("  energy an image   %.3f uJ\n", e.energy_pj / 1e6);
   std::printf("  PE array          %.2f mm2\n\n", e.array_mm2);
-  std::printf("%-22s %11s %11s %11s %11s %-8s %11s %12s %11s\n", "layer", "cycles", "array",
-              "transfers", "host", "bound", "DRAM bytes", "MACs", "uJ");
+  std::printf("%-22s %11s %11s %11s %11s %11s %-8s %11s %12s %11s\n", "layer", "cycles", "array",
+              "transfers", "commands", "host", "bound", "DRAM bytes", "MACs", "uJ");
   for (const estimate::LayerEstimate& l : e.layers) {
-    std::printf("%-22s %11llu %11llu %11llu %11llu %-8s %11llu %12llu %11.3f\n", l.name.c_str(),
-                number(l.cycles), number(l.array_cycles), number(l.transfer_cycles),
-                number(l.host_cycles), l.bound, number(l.dram_bytes), number(l.macs),
-                l.energy_pj / 1e6);
+    std::printf("%-22s %11llu %11llu %11llu %11llu %11llu %-8s %11llu %12llu %11.3f\n",
+                l.name.c_str(), number(l.cycles), number(l.array_cycles), number(l.transfer_cycles),
+                number(l.command_cycles), number(l.host_cycles), l.bound, number(l.dram_bytes),
+                number(l.macs), l.energy_pj / 1e6);
   }
 }
 
@@ -63,6 +63,7 @@ boost::json::object report(const estimate::Estimate& e, const deploy::Image& ima
                       {"cycles", l.cycles},
                       {"array_cycles", l.array_cycles},
                       {"transfer_cycles", l.transfer_cycles},
+                      {"command_cycles", l.command_cycles},
                       {"host_cycles", l.host_cycles},
                       {"bound", l.bound},
                       {"dram_bytes", l.dram_bytes},

@@ -126,6 +126,12 @@ struct LayerProgram {
   ComputeConfig config;
 };
 
+constexpr uint32_t tiles_of(const LayerProgram& l) {
+  const auto parts = [](uint32_t whole, uint32_t part) { return (whole + part - 1) / part; };
+  return parts(l.rows, l.rows_per_tile) * parts(l.columns, l.columns_per_tile) *
+         parts(l.channels, l.channels_per_tile);
+}
+
 /// Coded weights are weight_tables tables and a block for each channel tile, one behind the other.
 /// Piece i takes bytes [entry[i], entry[i + 1]) from weight_offset on, where entry is
 /// weight_pieces-th and following words of kWeightPieces. One table is for both banks of the
@@ -145,7 +151,8 @@ struct BootInfo {
   uint32_t result_address;  ///< InferenceResult[image_count]
   uint32_t cluster_count;
   uint32_t clock_hz;
-  uint32_t reserved;
+  uint32_t list_address;  ///< room for the command lists that the firmware writes
+  uint32_t list_bytes;
 };
 constexpr uint32_t kBootMagic = 0x5453'4254;
 
@@ -158,6 +165,6 @@ constexpr uint32_t kResultDone = 0x444F'4E45;
 static_assert(sizeof(ImageHeader) == 12 * 4 && sizeof(SectionEntry) == 4 * 4, "no gaps");
 static_assert(sizeof(IoTensor) == 12 * 4, "no gaps");
 static_assert(sizeof(LayerProgram) == 37 * 4 + sizeof(ComputeConfig), "no gaps");
-static_assert(sizeof(BootInfo) == 12 * 4, "no gaps");
+static_assert(sizeof(BootInfo) == 13 * 4, "no gaps");
 
 }  // namespace tessera::abi

@@ -488,14 +488,13 @@ class Mapper {
                   (resident_out_ ? 0U : 1U);
     }
     // A configuration has about as many words as two other commands.
-    c.host_cycles =
-        (commands * tiles / share + 2 * std::min(tiles, clusters)) * kHostCyclesPerCommand;
+    c.command_cycles = (commands + 2) * kCyclesPerCommand;
     c.traffic_bytes = (loads.bytes + stores.bytes) * tiles / share;
     // Reads and writes have channels of their own on the NoC, and share the DRAM.
     const auto dram =
         static_cast<uint64_t>(static_cast<double>(c.traffic_bytes) / dram_bytes_per_cycle(chip_));
     c.transfer_cycles = std::max({loads.cycles, stores.cycles, dram});
-    c.cycles = std::max({pipeline.store[1], c.host_cycles, dram});
+    c.cycles = std::max({pipeline.store[1], (commands + 2) * kLeastCyclesPerCommand, dram});
     return c;
   }
 
@@ -656,10 +655,10 @@ void prefer(Mapping& best, Mapping other) {
 
 }  // namespace
 
-const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t host_cycles,
+const char* bound_of(uint64_t compute_cycles, uint64_t transfer_cycles, uint64_t command_cycles,
                      const chip::Chip& chip) {
-  if (compute_cycles >= std::max(transfer_cycles, host_cycles)) return "compute";
-  if (host_cycles >= transfer_cycles) return "host";
+  if (compute_cycles >= std::max(transfer_cycles, command_cycles)) return "compute";
+  if (command_cycles >= transfer_cycles) return "commands";
   return dram_bytes_per_cycle(chip) < chip.noc.width_bytes ? "DRAM" : "NoC";
 }
 

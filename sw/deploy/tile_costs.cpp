@@ -13,7 +13,8 @@ Traffic traffic_of(const chip::Chip& chip, uint64_t pieces, uint64_t bytes) {
   const uint64_t way = 2 * chip.noc.latency_cycles + dram + beats;
   const uint64_t gap = (way + chip.dma.outstanding - 1) / chip.dma.outstanding;
   const uint64_t bursts = (bytes + chip.dma.burst_bytes - 1) / chip.dma.burst_bytes;
-  return {pieces * bytes, pieces * bursts * std::max(beats, gap)};
+  if (pieces * bursts == 0) return {};
+  return {pieces * bytes, way + (pieces * bursts - 1) * std::max(beats, gap)};
 }
 
 }  // namespace tessera::deploy

@@ -2,6 +2,7 @@
 
 /// All clusters of a chip, its network and its memory on paper.
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -19,8 +20,8 @@ class ChipTiming {
   ChipTiming& operator=(const ChipTiming&) = delete;
 
   /// See ClusterTiming.
-  void hold(uint32_t address, const std::vector<uint8_t>& bytes) {
-    for (ClusterTiming& cluster : clusters_) cluster.hold(address, bytes);
+  void hold(uint32_t address, const uint8_t* bytes, std::size_t size) {
+    for (ClusterTiming& cluster : clusters_) cluster.hold(address, bytes, size);
   }
 
   uint64_t cycle() const { return cycle_; }

@@ -1,6 +1,7 @@
 #include "estimate/cluster_timing.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <stdexcept>
 
 #include "chip/array_timing.hpp"
@@ -35,16 +36,31 @@ uint64_t ClusterTiming::ready_cycle(abi::Engine engine) const {
 uint64_t ClusterTiming::next_event_cycle() const {
   uint64_t next = kNever;
   for (const abi::Engine engine : kAllEngines) next = std::min(next, ready_cycle(engine));
-  return next;
+  return std::min(next, list_cycle());
+}
+
+/// When something happens to the list by itself: a piece has been read, or a word can be delivered.
+uint64_t ClusterTiming::list_cycle() const {
+  const uint64_t read = reading_list_ ? network_.done_cycle(port_of(abi::Engine::kFetch)) : kNever;
+  if (!fetcher_.has_word() || state(*fetcher_.receiver()).fifo.space_words() == 0) return read;
+  return std::min(read, word_cycle_);
 }
 
 uint32_t ClusterTiming::port_of(abi::Engine engine) const {
-  return first_port_ + (engine == abi::Engine::kLoad ? 0 : 1);
+  return first_port_ + (engine == abi::Engine::kLoad ? 0 : engine == abi::Engine::kStore ? 1 : 2);
 }
 
 void ClusterTiming::push(abi::Engine engine, uint32_t word, uint64_t cycle) {
   state(engine).fifo.push(word, cycle);
   if (state(engine).fifo.has_command()) settle(cycle);
+}
+
+void ClusterTiming::fetch(uint32_t address, uint32_t words, uint64_t cycle) {
+  cycle_ = cycle;
+  account();
+  accounting_.set_fetch_busy(true);
+  fetcher_.start(address, words);
+  settle(cycle);
 }
 
 void ClusterTiming::set_phase(uint32_t phase, uint64_t cycle) {
@@ -72,7 +88,48 @@ void ClusterTiming::settle(uint64_t cycle) {
   for (bool again = true; again;) {
     again = false;
     for (const abi::Engine engine : kAllEngines) again = progress(engine) || again;
+    again = progress_list() || again;
   }
+}
+
+bool ClusterTiming::progress_list() {
+  const uint32_t port = port_of(abi::Engine::kFetch);
+  if (reading_list_ && network_.done_cycle(port) <= cycle_) {
+    const auto piece = *fetcher_.next_piece();
+    const auto address = static_cast<uint32_t>(piece.address);
+    std::array<uint32_t, npu::CommandFetcher::kPieceWords> words{};
+    std::memcpy(words.data(), held(address, piece.words * 4), piece.words * 4);
+    if (!fetcher_.has_word()) word_cycle_ = cycle_ + 1;
+    fetcher_.arrived(words.data());
+    reading_list_ = false;
+    return true;
+  }
+  if (const auto piece = fetcher_.next_piece(); piece && !reading_list_) {
+    network_.start(
+        port, {{piece->address, piece->words * 4, 1, 1, 0, 0}, burst_bytes_, outstanding_, false},
+        cycle_);
+    reading_list_ = true;
+    return true;
+  }
+  if (!fetcher_.has_word() || word_cycle_ > cycle_) return false;
+  const abi::Engine engine = *fetcher_.receiver();
+  if (state(engine).fifo.space_words() == 0) return false;
+  deliver_word(engine);
+  return true;
+}
+
+void ClusterTiming::deliver_word(abi::Engine engine) {
+  const uint32_t word = fetcher_.word();
+  if (fetcher_.deliver()) {
+    npu::EventCounts events;
+    events.dram_bytes_read = fetcher_.command_bytes();
+    accounting_.count(abi::tag_layer(fetcher_.tag()), events);
+  }
+  state(engine).fifo.push(word, cycle_);
+  word_cycle_ = cycle_ + 1;
+  if (fetcher_.busy()) return;
+  account();
+  accounting_.set_fetch_busy(false);
 }
 
 bool ClusterTiming::progress(abi::Engine engine) {
@@ -171,20 +228,21 @@ void ClusterTiming::begin_transfer(abi::Engine engine) {
   auto& local_bytes = is_load ? e.events.scratchpad_bytes_written : e.events.scratchpad_bytes_read;
   local_bytes[transfer.local_address / abi::kLocalRegionBytes] = bytes;
   (is_load ? e.events.dram_bytes_read : e.events.dram_bytes_written) = bytes;
-  const dma::Descriptor3d descriptor{transfer.dram_address,  transfer.x_bytes,
-                                     transfer.y_count,       transfer.z_count,
-                                     transfer.y_dram_stride, transfer.z_dram_stride};
+  const uint32_t base = e.command.header.base == 0 ? 0 : bases_.at(e.command.header.base - 1);
+  const dma::Descriptor3d descriptor{
+      base + transfer.dram_address, transfer.x_bytes,      transfer.y_count, transfer.z_count,
+      transfer.y_dram_stride,       transfer.z_dram_stride};
   network_.start(port_of(engine),
                  {descriptor, burst_bytes_, outstanding_, engine == abi::Engine::kStore}, cycle_);
 }
 
 /// Throws std::logic_error if they are not in what is held.
 const uint8_t* ClusterTiming::held(uint32_t address, uint32_t bytes) const {
-  const uint64_t offset = uint64_t{address} - held_address_;
-  if (held_ == nullptr || address < held_address_ || offset + bytes > held_->size()) {
-    throw std::logic_error("the estimate's decoder reads outside of the image");
+  for (const Held& h : held_) {
+    const uint64_t offset = uint64_t{address} - h.address;
+    if (address >= h.address && offset + bytes <= h.size) return h.bytes + offset;
   }
-  return held_->data() + offset;
+  throw std::logic_error("the estimate reads neither the image nor a command list");
 }
 
 void ClusterTiming::begin_coded() {

@@ -1,8 +1,9 @@
 #pragma once
 
-/// The three engines of an NPU cluster on paper: commands in, cycles out.
+/// The engines of an NPU cluster on paper: commands in, cycles out.
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "estimate/run_timing.hpp"
 #include "noc/fabric.hpp"
 #include "npu/accounting.hpp"
+#include "npu/command_fetcher.hpp"
 #include "npu/command_fifo.hpp"
 #include "npu/statistics.hpp"
 #include "npu/tokens.hpp"
@@ -21,23 +23,24 @@ namespace tessera::estimate {
 
 using noc::kNever;
 
-/// What hw/npu/cluster_engines.cpp does, by events instead of processes: an engine takes its next
-/// command when it is whole, waits for its tokens, works, gives tokens. A RUN takes what RunTiming
+/// What hw/npu/cluster_engines.cpp and cluster_fetch.cpp do, by events instead of processes: an
+/// engine takes its next command when it is whole, waits for its tokens, works, gives tokens; the
+/// fetch engine reads pieces of a list and delivers a word a cycle. A RUN takes what RunTiming
 /// says, a CONFIGURE what chip/array_timing.hpp says, a transfer its bursts on the noc::Fabric.
-/// FIFOs, tokens and the accounting are those of the model.
+/// Fetcher, FIFOs, tokens and the accounting are those of the model.
 ///
 /// Commands are taken to be legal: the firmware makes them from a checked image. Cycles that are
 /// passed in never go back.
 class ClusterTiming {
  public:
-  /// The load engine is initiator `first_port` of the network, the store engine the next.
+  /// The load engine is initiator `first_port` of the network, the store and the fetch engine the
+  /// next.
   ClusterTiming(const chip::Chip& chip, noc::Fabric& network, uint32_t first_port);
 
-  /// What coded weights are read from: bytes of DRAM from `address` on, which must outlive this.
-  /// The decoder's time depends on them.
-  void hold(uint32_t address, const std::vector<uint8_t>& bytes) {
-    held_address_ = address;
-    held_ = &bytes;
+  /// What lists and coded weights are read from: bytes of DRAM from `address` on, which must
+  /// outlive this.
+  void hold(uint32_t address, const uint8_t* bytes, std::size_t size) {
+    held_.push_back({address, bytes, size});
   }
 
   /// When an engine is done with what it does; kNever if no engine does anything, or the memory
@@ -48,7 +51,10 @@ class ClusterTiming {
 
   /// A word arrives in an engine's FIFO, which has the space.
   void push(abi::Engine engine, uint32_t word, uint64_t cycle);
-  uint32_t space_words(abi::Engine engine) const { return state(engine).fifo.space_words(); }
+  /// Fetches a list; the one before has been delivered.
+  void fetch(uint32_t address, uint32_t words, uint64_t cycle);
+  bool fetches() const { return fetcher_.busy(); }
+  void set_base(uint32_t number, uint32_t address) { bases_.at(number - 1) = address; }
   uint32_t notify_count() const { return notify_count_; }
   void set_phase(uint32_t phase, uint64_t cycle);
 
@@ -79,6 +85,9 @@ class ClusterTiming {
   uint64_t ready_cycle(abi::Engine engine) const;
   uint32_t port_of(abi::Engine engine) const;
   void account();
+  uint64_t list_cycle() const;
+  bool progress_list();
+  void deliver_word(abi::Engine engine);
   bool progress(abi::Engine engine);
   void take(abi::Engine engine);
   void begin(abi::Engine engine);
@@ -98,8 +107,16 @@ class ClusterTiming {
   uint32_t first_port_;
   RunTiming runs_;
   npu::WeightDecoder decoder_;
-  uint32_t held_address_ = 0;
-  const std::vector<uint8_t>* held_ = nullptr;
+  struct Held {
+    uint32_t address = 0;
+    const uint8_t* bytes = nullptr;
+    std::size_t size = 0;
+  };
+  std::vector<Held> held_;
+  npu::CommandFetcher fetcher_;
+  bool reading_list_ = false;
+  uint64_t word_cycle_ = 0;  ///< from which on the next word can be delivered, if it is there
+  std::array<uint32_t, abi::kBases> bases_{};
   npu::Accounting accounting_;
   uint64_t cycle_ = 0;
   uint64_t accounted_cycle_ = 0;

@@ -18,11 +18,12 @@ struct LayerEstimate {
   uint64_t cycles = 0;           ///< as `run` puts them down to the layer
   uint64_t array_cycles = 0;     ///< RUNs and configuration, bank conflicts included
   uint64_t transfer_cycles = 0;  ///< in which a transfer engine worked for the layer
-  uint64_t host_cycles = 0;      ///< in which the firmware was awake for the layer's commands
+  uint64_t command_cycles = 0;   ///< waiting for commands from a list
+  uint64_t host_cycles = 0;      ///< waiting for the host
   uint64_t dram_bytes = 0;       ///< read and written by the engines
   uint64_t macs = 0;
-  const char* bound = "";  ///< "compute", "DRAM", "NoC" or "host": what the compute engine did or
-                           ///< waited for in the most cycles
+  const char* bound = "";  ///< "compute", "DRAM", "NoC", "commands" or "host": what the compute
+                           ///< engine did or waited for in the most cycles
   double energy_pj = 0;    ///< array, scratchpads, NoC and DRAM bytes
 };
 

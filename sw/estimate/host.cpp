@@ -4,11 +4,11 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "abi/memory_map.hpp"
-#include "estimate/host_cost.hpp"
 #include "firmware/hal.hpp"
-#include "firmware/layer.hpp"
+#include "firmware/inference.hpp"
 #include "firmware/npu.hpp"
 #include "firmware/plic.hpp"
 
@@ -19,6 +19,38 @@ namespace {
 using abi::Engine;
 namespace reg = abi::npu_reg;
 
+// Cycles on the ISS with its CoreTiming, of the firmware as it is compiled (-O2 -flto), besides
+// register accesses. docs/estimate.md says how they were measured.
+constexpr uint64_t kStartCycles = 12;          // of an inference
+constexpr uint64_t kLayerCycles = 9;           // before the first list of a layer
+constexpr uint64_t kSkipCycles = 7;            // of a cluster that has no list
+constexpr uint64_t kWaitCycles = 17;           // of waiting for a cluster, besides sleep
+constexpr uint64_t kTrapCycles = 26;           // waking up, up to the PLIC's claim register
+constexpr uint64_t kHandlerCycles = 20;        // between the accesses of the handler
+constexpr uint64_t kReturnCycles = 23;         // from the handler to where it was
+constexpr uint64_t kRecheckCycles = 14;        // there
+constexpr uint64_t kLogitCycles = 16;          // of the search for the largest, without DRAM
+constexpr uint64_t kFinishCycles = 60;         // of an inference, the same
+constexpr uint64_t kFinishAccesses = 2;        // to DRAM: the result
+constexpr double kInstructionsPerCycle = 0.8;  // of the cycles above
+
+/// Before a write of a register.
+uint64_t cycles_before(uint32_t offset) {
+  switch (offset) {
+    case reg::PHASE:
+    case reg::BASE_1:
+      return 4;
+    case reg::BASE_2:
+      return 1;
+    case reg::LIST_ADDRESS:
+      return 12;
+    case reg::LIST_WORDS:
+      return 3;
+    default:
+      return 0;
+  }
+}
+
 std::optional<uint32_t> cluster_at(uint32_t address) {
   const uint32_t cluster = (address - abi::kNpuBase) / abi::kNpuStride;
   return address >= abi::kNpuBase && cluster < abi::kMaxClusters ? std::optional(cluster)
@@ -27,141 +59,116 @@ std::optional<uint32_t> cluster_at(uint32_t address) {
 
 uint32_t register_at(uint32_t address) { return (address - abi::kNpuBase) % abi::kNpuStride; }
 
-bool is_space(uint32_t offset) {
-  return offset == reg::LOAD_SPACE || offset == reg::COMPUTE_SPACE || offset == reg::STORE_SPACE;
-}
-
-std::optional<Engine> fifo_at(uint32_t offset) {
-  switch (offset) {
-    case reg::LOAD_FIFO:
-      return Engine::kLoad;
-    case reg::COMPUTE_FIFO:
-      return Engine::kCompute;
-    case reg::STORE_FIFO:
-      return Engine::kStore;
-    default:
-      return std::nullopt;
-  }
-}
-
 class Host {
  public:
-  Host(const chip::Chip& chip, ChipTiming& timing);
+  Host(const chip::Chip& chip, const Places& places, ChipTiming& timing);
   ~Host();
 
-  void infer(const deploy::Image& image, const Places& places, uint32_t number);
+  void prepare(const deploy::Image& image);
+  HostWork infer(const deploy::Image& image);
 
   uint32_t read(uint32_t address);
   void write(uint32_t address, uint32_t value);
+  void* memory(uint32_t address, uint32_t bytes);
   void set_interrupts_enabled(bool enabled);
   void wait_for_interrupt();
-  void take_interrupt();
-
   void on_external_interrupt();
-
-  HostWork work() const;
 
  private:
   /// What a cluster's register block holds.
   struct Registers {
     uint32_t irq_enable = 0;
     uint32_t notifications_cleared = 0;
-    uint32_t space_threshold = 0;
+    uint32_t list_address = 0;
   };
 
-  void run_layer(uint32_t index, const abi::LayerProgram& layer, const firmware::TensorBases& bases,
-                 bool last);
   uint64_t latency_to(uint32_t address) const;
   uint32_t read_register(uint32_t cluster, uint32_t offset) const;
   void write_register(uint32_t cluster, uint32_t offset, uint32_t value);
-  uint32_t pending_interrupts(uint32_t cluster) const;
+  void find_list(uint32_t cluster);
+  void start_list(uint32_t cluster, uint32_t words);
+  bool interrupts(uint32_t cluster) const;
   std::optional<uint32_t> interrupting_cluster() const;
+  void take_interrupt();
   void find_largest(const abi::IoTensor& logits);
-  void spend(uint64_t cycles);
   void compute(uint64_t cycles);
 
   const chip::Chip& chip_;
+  const Places& places_;
   ChipTiming& timing_;
+  std::vector<uint8_t> lists_;
   uint64_t cycle_ = 0;
-  uint64_t busy_cycles_ = 0;      ///< not asleep
-  uint64_t computed_cycles_ = 0;  ///< of them, those without the register accesses
+  uint64_t computed_cycles_ = 0;  ///< not asleep and not in register accesses
   uint64_t accesses_ = 0;
-  std::vector<uint64_t> layer_cycles_;
-  PushCost push_cost_;
   bool interrupts_enabled_ = false;
-  std::vector<Registers> registers_;  ///< a cluster
+  bool woken_ = false;                    ///< and interrupts have not been disabled since
+  std::optional<uint32_t> last_cluster_;  ///< that got a list of this layer
+  std::vector<Registers> registers_;      ///< a cluster
   std::vector<firmware::Npu> npus_;
-  std::vector<firmware::LayerRunner> runners_;
+  firmware::Inference inference_;
 };
 
 thread_local Host* the_host = nullptr;
 
-Host::Host(const chip::Chip& chip, ChipTiming& timing)
+Host::Host(const chip::Chip& chip, const Places& places, ChipTiming& timing)
     : chip_(chip),
+      places_(places),
       timing_(timing),
-      push_cost_(timing.clusters() > 1),
+      lists_(places.list_bytes),
       registers_(timing.clusters()),
-      npus_(timing.clusters()),
-      runners_(timing.clusters()) {
+      npus_(timing.clusters()) {
   the_host = this;
-  for (uint32_t c = 0; c < timing.clusters(); ++c) {
-    npus_[c].start(c);
-    runners_[c].start(npus_[c]);
-  }
-  set_interrupts_enabled(true);
+  timing.hold(places.lists, lists_.data(), lists_.size());
 }
 
 Host::~Host() { the_host = nullptr; }
 
-/// What firmware/main.cpp does for an image.
-void Host::infer(const deploy::Image& image, const Places& places, uint32_t number) {
-  firmware::TensorBases bases = {};
-  bases.space[static_cast<uint32_t>(abi::TensorSpace::kArena)] = places.arena;
-  bases.space[static_cast<uint32_t>(abi::TensorSpace::kInput)] = places.input;
-  bases.space[static_cast<uint32_t>(abi::TensorSpace::kOutput)] = places.output;
-  bases.weight_pieces = image.weight_pieces().data();
+/// What firmware/main.cpp does before the first image.
+void Host::prepare(const deploy::Image& image) {
+  firmware::Network network;
+  network.npus = npus_.data();
+  network.clusters = timing_.clusters();
+  network.layers = image.layers().data();
+  network.layer_count = static_cast<uint32_t>(image.layers().size());
+  network.bases.arena = places_.arena;
+  network.bases.weight_pieces = image.weight_pieces().data();
   for (const abi::SectionEntry& section : image.sections()) {
     const auto id = static_cast<abi::Section>(section.id);
-    if (id == abi::Section::kWeights) bases.weights = places.image + section.offset;
-    if (id == abi::Section::kParameters) bases.parameters = places.image + section.offset;
+    if (id == abi::Section::kWeights) network.bases.weights = places_.image + section.offset;
+    if (id == abi::Section::kParameters) network.bases.parameters = places_.image + section.offset;
   }
-
-  for (firmware::Npu& npu : npus_) npu.write(reg::PHASE, number);
-  push_cost_ = PushCost(timing_.clusters() > 1);
-  const auto count = static_cast<uint32_t>(image.layers().size());
-  layer_cycles_.resize(count);
-  for (uint32_t i = 0; i < count; ++i) {
-    const uint64_t before = busy_cycles_;
-    run_layer(i, image.layers()[i], bases, i + 1 == count);
-    layer_cycles_[i] += busy_cycles_ - before;
+  for (uint32_t c = 0; c < network.clusters; ++c) npus_[c].start(c);
+  set_interrupts_enabled(true);
+  if (!inference_.prepare(network, places_.lists, places_.list_bytes)) {
+    throw std::logic_error("the command lists are longer than their bound");
   }
-  find_largest(image.output());
-  for (firmware::Npu& npu : npus_) npu.write(reg::PHASE, 0);
+  while (timing_.advance_to_next_event()) {
+  }
+  cycle_ = std::max(cycle_, timing_.cycle());
 }
 
-void Host::run_layer(uint32_t index, const abi::LayerProgram& layer,
-                     const firmware::TensorBases& bases, bool last) {
-  const uint32_t parts = timing_.clusters();
-  const bool barrier = last || parts > 1;
-  for (uint32_t c = 0; c < parts; ++c) {
-    if (parts > 1) compute(kShareCycles);
-    runners_[c].begin(index, layer, bases, c, parts, barrier);
-  }
-  for (bool more = true; more;) {
-    more = false;
-    for (firmware::LayerRunner& runner : runners_) more |= runner.step();
-  }
-  if (!barrier) return;
-  for (firmware::Npu& npu : npus_) {
-    compute(kBarrierCycles);
-    npu.wait_for_notify();
-  }
-}
-
-HostWork Host::work() const {
+/// What it does for the images. A short inference meets a refresh of the DRAM or does not, by when
+/// it begins: several begin at times spread over the interval between refreshes.
+HostWork Host::infer(const deploy::Image& image) {
+  constexpr uint64_t kShortIntervals = 8;
+  constexpr uint32_t kTimes = 16;
+  const auto interval = static_cast<uint64_t>(chip_.dram.t_refi_ns * chip_.clock_mhz / 1000);
+  computed_cycles_ = accesses_ = 0;
+  uint32_t number = 0;
+  uint64_t start = 0;
+  do {
+    const uint64_t begun = interval == 0 ? 0 : (cycle_ / interval + 1) * interval;
+    cycle_ = start = std::max(cycle_, begun + (2 * number + 1) * interval / (2 * kTimes));
+    ++number;
+    for (firmware::Npu& npu : npus_) npu.write(reg::PHASE, number);
+    compute(kStartCycles);
+    inference_.run(places_.input, places_.output);
+    find_largest(image.output());
+    for (firmware::Npu& npu : npus_) npu.write(reg::PHASE, 0);
+  } while (number < kTimes && cycle_ - start < kShortIntervals * interval);
   const auto computing =
       static_cast<uint64_t>(kInstructionsPerCycle * static_cast<double>(computed_cycles_));
-  return {layer_cycles_, accesses_ + computing};
+  return {number, accesses_ + computing};
 }
 
 /// The firmware's argmax reads the logits from DRAM, a word at a time, over DMI: an access costs a
@@ -183,65 +190,59 @@ uint64_t Host::latency_to(uint32_t address) const {
                                           cluster ? noc::kFirstNpu + *cluster : noc::kPlic);
 }
 
-void Host::spend(uint64_t cycles) {
-  cycle_ += cycles;
-  busy_cycles_ += cycles;
-}
-
 /// Instructions other than register accesses.
 void Host::compute(uint64_t cycles) {
-  spend(cycles);
+  cycle_ += cycles;
   computed_cycles_ += cycles;
 }
 
 uint32_t Host::read(uint32_t address) {
   const uint64_t latency = latency_to(address);
   const std::optional<uint32_t> cluster = cluster_at(address);
-  if (cluster && is_space(register_at(address))) compute(kSpaceReadCycles);
   ++accesses_;
-  spend(latency);
+  cycle_ += latency;
   timing_.advance(cycle_);
-  spend(latency + 2);
+  cycle_ += latency + 2;
   if (cluster) return read_register(*cluster, register_at(address));
   return abi::kNpuIrq + interrupting_cluster().value_or(0);  // the PLIC's claim register
 }
 
 void Host::write(uint32_t address, uint32_t value) {
-  const std::optional<uint32_t> cluster = cluster_at(address);
-  if (cluster) {
-    if (const auto engine = fifo_at(register_at(address)))
-      compute(push_cost_.cycles_before(*engine, value));
-  }
   ++accesses_;
   const uint64_t latency = latency_to(address);
-  spend(latency + 1);
+  const auto cluster = cluster_at(address);
+  if (cluster && register_at(address) == reg::LIST_ADDRESS) find_list(*cluster);
+  if (cluster) compute(cycles_before(register_at(address)));
+  cycle_ += latency + 1;
   timing_.advance(cycle_);
   if (cluster) write_register(*cluster, register_at(address), value);
-  spend(latency + 1);
+  cycle_ += latency + 1;
   take_interrupt();
 }
 
-uint32_t Host::pending_interrupts(uint32_t index) const {
-  const ClusterTiming& cluster = timing_.cluster(index);
-  const Registers& registers = registers_[index];
-  bool space = true;
-  for (const Engine engine : {Engine::kLoad, Engine::kCompute, Engine::kStore}) {
-    space = space && cluster.space_words(engine) >= registers.space_threshold;
+void* Host::memory(uint32_t address, uint32_t bytes) {
+  const uint32_t offset = address - places_.lists;
+  if (address < places_.lists || offset + uint64_t{bytes} > lists_.size()) {
+    throw std::logic_error("the estimate's host has no memory at " + std::to_string(address));
   }
-  return (cluster.notify_count() != registers.notifications_cleared ? abi::kIrqNotify : 0) |
-         (space ? abi::kIrqSpace : 0);
+  return lists_.data() + offset;
+}
+
+bool Host::interrupts(uint32_t index) const {
+  const Registers& registers = registers_[index];
+  const bool notified = timing_.cluster(index).notify_count() != registers.notifications_cleared;
+  return notified && (registers.irq_enable & abi::kIrqNotify) != 0;
 }
 
 /// The one with the lowest number, which the PLIC prefers.
 std::optional<uint32_t> Host::interrupting_cluster() const {
   for (uint32_t c = 0; c < timing_.clusters(); ++c) {
-    if ((pending_interrupts(c) & registers_[c].irq_enable) != 0) return c;
+    if (interrupts(c)) return c;
   }
   return std::nullopt;
 }
 
 uint32_t Host::read_register(uint32_t index, uint32_t offset) const {
-  const ClusterTiming& cluster = timing_.cluster(index);
   const chip::Scratchpads& scratchpads = chip_.npu.scratchpads;
   switch (offset) {
     case reg::WEIGHT_BYTES:
@@ -251,15 +252,9 @@ uint32_t Host::read_register(uint32_t index, uint32_t offset) const {
     case reg::PARAMETER_BYTES:
       return scratchpads.parameter_bytes;
     case reg::IRQ_PENDING:
-      return pending_interrupts(index);
-    case reg::LOAD_SPACE:
-      return cluster.space_words(Engine::kLoad);
-    case reg::COMPUTE_SPACE:
-      return cluster.space_words(Engine::kCompute);
-    case reg::STORE_SPACE:
-      return cluster.space_words(Engine::kStore);
+      return interrupts(index) ? abi::kIrqNotify : 0;
     case reg::NOTIFY_COUNT:
-      return cluster.notify_count();
+      return timing_.cluster(index).notify_count();
     default:
       throw std::logic_error("the estimate's host has no NPU register " + std::to_string(offset));
   }
@@ -270,7 +265,6 @@ void Host::write_register(uint32_t index, uint32_t offset, uint32_t value) {
   Registers& registers = registers_[index];
   switch (offset) {
     case reg::CONTROL:
-    case reg::TOKEN_TIMEOUT:
       break;
     case reg::IRQ_ENABLE:
       registers.irq_enable = value;
@@ -278,24 +272,47 @@ void Host::write_register(uint32_t index, uint32_t offset, uint32_t value) {
     case reg::IRQ_PENDING:
       if ((value & abi::kIrqNotify) != 0) registers.notifications_cleared = cluster.notify_count();
       break;
-    case reg::SPACE_THRESHOLD:
-      registers.space_threshold = value;
-      break;
     case reg::PHASE:
       cluster.set_phase(value, timing_.cycle());
       break;
-    case reg::LOAD_FIFO:
-      return cluster.push(Engine::kLoad, value, timing_.cycle());
     case reg::COMPUTE_FIFO:
       return cluster.push(Engine::kCompute, value, timing_.cycle());
     case reg::STORE_FIFO:
       return cluster.push(Engine::kStore, value, timing_.cycle());
+    case reg::LIST_ADDRESS:
+      registers.list_address = value;
+      break;
+    case reg::LIST_WORDS:
+      return start_list(index, value);
+    case reg::BASE_1:
+      return cluster.set_base(1, value);
+    case reg::BASE_2:
+      return cluster.set_base(2, value);
     default:
       throw std::logic_error("the estimate's host has no NPU register " + std::to_string(offset));
   }
 }
 
+void Host::find_list(uint32_t cluster) {
+  const bool first = !last_cluster_ || cluster <= *last_cluster_;
+  if (first) compute(kLayerCycles);
+  compute(kSkipCycles * (first ? cluster : cluster - *last_cluster_ - 1));
+  last_cluster_ = cluster;
+}
+
+/// The write waits while another list is fetched.
+void Host::start_list(uint32_t index, uint32_t words) {
+  ClusterTiming& cluster = timing_.cluster(index);
+  while (cluster.fetches()) timing_.advance_to_next_event();
+  cycle_ = std::max(cycle_, timing_.cycle());
+  cluster.fetch(registers_[index].list_address, words, timing_.cycle());
+}
+
 void Host::set_interrupts_enabled(bool enabled) {
+  if (!enabled) {
+    compute(woken_ ? kRecheckCycles : kWaitCycles);
+    woken_ = false;
+  }
   interrupts_enabled_ = enabled;
   if (enabled) take_interrupt();
 }
@@ -325,15 +342,16 @@ void Host::wait_for_interrupt() {
     }
   }
   cycle_ = std::max(cycle_, timing_.cycle());
+  woken_ = true;
 }
 
 }  // namespace
 
 HostWork run_inferences(const chip::Chip& chip, const deploy::Image& image, const Places& places,
-                        uint32_t inferences, ChipTiming& timing) {
-  Host host(chip, timing);
-  for (uint32_t number = 1; number <= inferences; ++number) host.infer(image, places, number);
-  return host.work();
+                        ChipTiming& timing) {
+  Host host(chip, places, timing);
+  host.prepare(image);
+  return host.infer(image);
 }
 
 }  // namespace tessera::estimate
@@ -347,6 +365,9 @@ namespace hal {
 
 uint32_t read32(uint32_t address) { return estimate::the_host->read(address); }
 void write32(uint32_t address, uint32_t value) { estimate::the_host->write(address, value); }
+void* memory(uint32_t address, uint32_t bytes) {
+  return estimate::the_host->memory(address, bytes);
+}
 void enable_interrupts() { estimate::the_host->set_interrupts_enabled(true); }
 void disable_interrupts() { estimate::the_host->set_interrupts_enabled(false); }
 void wait_for_interrupt() { estimate::the_host->wait_for_interrupt(); }

@@ -14,9 +14,9 @@ constexpr uint32_t bit(Engine engine) { return abi::engine_bit(engine); }
 
 constexpr uint32_t parts_of(uint32_t whole, uint32_t part) { return (whole + part - 1) / part; }
 
-uint32_t tiles(const abi::LayerProgram& l) {
-  return parts_of(l.rows, l.rows_per_tile) * parts_of(l.columns, l.columns_per_tile) *
-         parts_of(l.channels, l.channels_per_tile);
+/// The base register that addresses in a space count from; 0: none.
+constexpr uint32_t base_of(abi::TensorSpace space) {
+  return space == abi::TensorSpace::kInput ? 1 : space == abi::TensorSpace::kOutput ? 2 : 0;
 }
 
 /// A contiguous block.
@@ -32,9 +32,9 @@ abi::Transfer linear(uint32_t dram, uint32_t local, uint32_t bytes) {
 
 }  // namespace
 
-void LayerRunner::start(Npu& npu) {
+void LayerRunner::start(const Npu& npu, ListWriter& list) {
   *this = LayerRunner();
-  npu_ = &npu;
+  list_ = &list;
   half_weights_ = npu.read(abi::npu_reg::WEIGHT_BYTES) / 2;
   half_outputs_ = npu.read(abi::npu_reg::OUTPUT_BYTES) / 2;
   half_parameters_ = npu.read(abi::npu_reg::PARAMETER_BYTES) / 2;
@@ -55,7 +55,7 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   uint32_t first = 0;
   counted_ = parts > 1;
   if (counted_) {
-    const uint32_t all = tiles(layer);
+    const uint32_t all = abi::tiles_of(layer);
     const auto share = [&](uint32_t n) { return (all * n + parts - 1) / parts; };
     first = share(part);
     tiles_left_ = share(part + 1) - first;
@@ -67,9 +67,7 @@ void LayerRunner::begin(uint32_t index, const abi::LayerProgram& layer, const Te
   next_block_ = counted_ && !tables_are_loaded_ ? tile_.channel / layer.channels_per_tile : 0;
   needs_ = needs_after(nullptr, tile_);
   tag_ = abi::make_tag(index, first);
-  abi::CommandHeader configure;
-  configure.opcode = Opcode::kConfigure;
-  npu_->push(Engine::kCompute, configure, tag_, layer.config);
+  configured_ = false;
 }
 
 bool LayerRunner::step() {
@@ -82,11 +80,24 @@ bool LayerRunner::step() {
     needs_ = needs_after(&tile, tile_);
   }
   if (needs.any()) load(tile, needs);
+  if (!configured_) configure();
   // The first step of the next layer loads weights.
   compute(tile, needs.any(), !more_ || needs_.any());
   if (output_in_dram_) store(tile, !more_);
   ++tag_;
   return more_;
+}
+
+void LayerRunner::finish() {
+  while (stores_to_await_ != 0) await_store();
+}
+
+/// Behind the first loads of the layer, which take longer.
+void LayerRunner::configure() {
+  abi::CommandHeader header;
+  header.opcode = Opcode::kConfigure;
+  list_->push(header, tag_, layer_->config);
+  configured_ = true;
 }
 
 LayerRunner::Tile LayerRunner::tile_at(uint32_t row, uint32_t column, uint32_t channel) const {
@@ -146,8 +157,7 @@ LayerRunner::Needs LayerRunner::needs_after(const Tile* from, const Tile& tile) 
 }
 
 void LayerRunner::load(const Tile& tile, const Needs& needs) {
-  uint32_t wait = groups_ >= 2 ? bit(Engine::kCompute) : 0;
-  ++groups_;
+  uint32_t wait = bit(Engine::kCompute);
   const bool pixels = needs.map || needs.residual;
   if (needs.weights) {
     weight_slot_ ^= 1;
@@ -164,21 +174,24 @@ void LayerRunner::load(const Tile& tile, const Needs& needs) {
   wait = wait_for_stores(wait);
   if (needs.map) {
     find_extents(tile);
-    push_load(map(tile), wait, !needs.residual);
+    push_load(map(tile), wait, !needs.residual, layer_->input_space);
     wait = 0;
   }
-  if (needs.residual) push_load(residual(tile), wait, true);
+  if (needs.residual) push_load(residual(tile), wait, true, layer_->residual_space);
 }
 
 /// The next load comes after the stores of the layers before. A command takes one token of an
 /// engine.
 uint32_t LayerRunner::wait_for_stores(uint32_t wait_mask) {
-  for (; stores_to_await_ > 1; --stores_to_await_) {
-    push_load(linear(0, abi::kLocalActivations, 0), bit(Engine::kStore), false);
-  }
+  while (stores_to_await_ > 1) await_store();
   if (stores_to_await_ != 0) wait_mask |= bit(Engine::kStore);
   stores_to_await_ = 0;
   return wait_mask;
+}
+
+void LayerRunner::await_store() {
+  push_load(linear(0, abi::kLocalActivations, 0), bit(Engine::kStore), false);
+  --stores_to_await_;
 }
 
 uint32_t LayerRunner::slot() const {
@@ -186,12 +199,15 @@ uint32_t LayerRunner::slot() const {
          activation_slot_ * layer_->activation_slot_bytes;
 }
 
-void LayerRunner::push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step) {
+/// A load whose address counts from that of `space`.
+void LayerRunner::push_load(const abi::Transfer& transfer, uint32_t wait_mask, bool last_of_step,
+                            abi::TensorSpace space) {
   abi::CommandHeader header;
   header.opcode = Opcode::kLoad;
+  header.base = base_of(space);
   header.wait_mask = wait_mask;
   if (last_of_step) header.signal_mask = bit(Engine::kCompute);
-  npu_->push(Engine::kLoad, header, tag_, transfer);
+  list_->push(header, tag_, transfer);
 }
 
 /// The blocks of a share come one after the other, and begin anew with the channels.
@@ -208,7 +224,7 @@ void LayerRunner::load_coded(const Tile& tile, uint32_t wait_mask) {
   abi::CommandHeader header;
   header.opcode = Opcode::kLoadCoded;
   header.wait_mask = wait_mask;
-  npu_->push(Engine::kLoad, header, tag_, coded);
+  list_->push(header, tag_, coded);
 }
 
 void LayerRunner::load_tables() {
@@ -221,7 +237,7 @@ void LayerRunner::load_tables() {
     table.banks = l.weight_tables == 1 ? 3 : 1U << i;
     abi::CommandHeader header;
     header.opcode = Opcode::kLoadTable;
-    npu_->push(Engine::kLoad, header, tag_, table);
+    list_->push(header, tag_, table);
   }
   tables_are_loaded_ = true;
 }
@@ -260,8 +276,8 @@ abi::Transfer LayerRunner::map(const Tile& tile) const {
   const abi::LayerProgram& l = *layer_;
   const uint32_t row_bytes = l.input_columns * l.input_pixel_bytes;
   abi::Transfer t = {};
-  t.dram_address = bases_->space[static_cast<uint32_t>(l.input_space)] + l.input_offset +
-                   rows_.from * row_bytes + columns_.from * l.input_pixel_bytes;
+  t.dram_address = address_in(l.input_space) + l.input_offset + rows_.from * row_bytes +
+                   columns_.from * l.input_pixel_bytes;
   t.local_address = slot();
   if (!map_by_channels_ && l.config.input_pixel_pitch == l.input_pixel_bytes) {
     t.x_bytes = columns_.count * l.input_pixel_bytes;
@@ -290,7 +306,7 @@ abi::Transfer LayerRunner::residual(const Tile& tile) const {
   const abi::LayerProgram& l = *layer_;
   const abi::ComputeConfig& c = l.config;
   abi::Transfer t = {};
-  t.dram_address = bases_->space[static_cast<uint32_t>(l.residual_space)] + l.residual_offset +
+  t.dram_address = address_in(l.residual_space) + l.residual_offset +
                    tile.row * c.pool_stride_y * l.residual_row_bytes +
                    tile.column * c.pool_stride_x * l.residual_pixel_bytes +
                    tile.channel * c.residual_bits / 8;
@@ -325,7 +341,7 @@ void LayerRunner::compute(const Tile& tile, bool waits, bool ends_group) {
   r.weight_address = abi::kLocalWeights + weight_slot_ * half_weights_;
   r.parameter_address = abi::kLocalParameters + weight_slot_ * half_parameters_;
   if (output_in_dram_) {
-    r.output_address = abi::kLocalOutputs + (stored_steps_ & 1) * half_outputs_;
+    r.output_address = abi::kLocalOutputs + output_slot_ * half_outputs_;
   } else {
     r.output_address = abi::kLocalActivations + l.output_offset + tile.row * c.output_row_pitch +
                        tile.column * c.output_pixel_pitch + tile.channel * c.output_bits / 8;
@@ -353,21 +369,20 @@ void LayerRunner::compute(const Tile& tile, bool waits, bool ends_group) {
   if (waits) header.wait_mask = bit(Engine::kLoad);
   if (ends_group) header.signal_mask = bit(Engine::kLoad);
   if (output_in_dram_) {
-    if (stored_steps_ >= 2) header.wait_mask |= bit(Engine::kStore);
+    header.wait_mask |= bit(Engine::kStore);
     header.signal_mask |= bit(Engine::kStore);
   }
-  npu_->push(Engine::kCompute, header, tag_, r);
+  list_->push(header, tag_, r);
 }
 
 void LayerRunner::store(const Tile& tile, bool last) {
   const abi::LayerProgram& l = *layer_;
   const abi::ComputeConfig& c = l.config;
   abi::Transfer t = {};
-  t.dram_address = bases_->space[static_cast<uint32_t>(l.output_space)] + l.output_offset +
-                   tile.row * l.output_row_bytes + tile.column * l.output_pixel_bytes +
-                   tile.channel * c.output_bits / 8;
-  t.local_address = abi::kLocalOutputs + (stored_steps_ & 1) * half_outputs_;
-  ++stored_steps_;
+  t.dram_address = address_in(l.output_space) + l.output_offset + tile.row * l.output_row_bytes +
+                   tile.column * l.output_pixel_bytes + tile.channel * c.output_bits / 8;
+  t.local_address = abi::kLocalOutputs + output_slot_ * half_outputs_;
+  output_slot_ ^= 1;
   t.x_bytes = (tile.channels * c.output_bits + 7) / 8;
   t.y_count = tile.columns;
   t.z_count = tile.rows;
@@ -378,6 +393,7 @@ void LayerRunner::store(const Tile& tile, bool last) {
 
   abi::CommandHeader header;
   header.opcode = Opcode::kStore;
+  header.base = base_of(l.output_space);
   header.wait_mask = bit(Engine::kCompute);
   header.signal_mask = bit(Engine::kCompute);
   if (last && !notify_last_) {
@@ -385,7 +401,7 @@ void LayerRunner::store(const Tile& tile, bool last) {
     ++stores_to_await_;
   }
   header.notify = last && notify_last_;
-  npu_->push(Engine::kStore, header, tag_, t);
+  list_->push(header, tag_, t);
 }
 
 }  // namespace tessera::firmware

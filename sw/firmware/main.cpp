@@ -1,10 +1,11 @@
-/// The chip's firmware: walks the layer program of an image for every input and reports.
+/// The chip's firmware: writes the command lists of an image, starts them for every input and
+/// reports.
 
 #include "abi/image.hpp"
 #include "abi/memory_map.hpp"
 #include "console.hpp"
 #include "hal.hpp"
-#include "layer.hpp"
+#include "inference.hpp"
 #include "npu.hpp"
 #include "plic.hpp"
 
@@ -14,6 +15,7 @@ namespace {
 constexpr uint32_t kExitBadBoot = 2;
 constexpr uint32_t kExitNpuError = 3;
 constexpr uint32_t kExitException = 4;
+constexpr uint32_t kExitNoRoom = 5;
 
 /// Cycles without progress after which a missing token is an error.
 constexpr uint32_t kTokenTimeoutCycles = 100'000;
@@ -21,10 +23,9 @@ constexpr uint32_t kTokenTimeoutCycles = 100'000;
 /// Of the chip's clusters.
 uint32_t clusters = 0;
 Npu npus[abi::kMaxClusters];
-LayerRunner runners[abi::kMaxClusters];
+Inference inference;
 
 /// The layers are copied to the local RAM, where each of their words costs a cycle.
-constexpr uint32_t kMaxLayers = 512;
 abi::LayerProgram layers[kMaxLayers];
 uint32_t weight_pieces[abi::kMaxWeightPieces];
 
@@ -32,7 +33,7 @@ uint32_t weight_pieces[abi::kMaxWeightPieces];
 struct Program {
   const abi::ImageHeader* header = nullptr;
   const abi::LayerProgram* layers = nullptr;
-  const abi::IoTensor* tensors = nullptr;
+  abi::IoTensor output = {};  ///< a copy, as of the layers
   const char* names = nullptr;
   uint32_t weights = 0;
   uint32_t parameters = 0;
@@ -58,7 +59,7 @@ bool find_sections(uint32_t image) {
         program.layers = layers;
         break;
       case abi::Section::kTensors:
-        program.tensors = static_cast<const abi::IoTensor*>(hal::memory(address, s.bytes));
+        program.output = static_cast<const abi::IoTensor*>(hal::memory(address, s.bytes))[1];
         break;
       case abi::Section::kNames:
         program.names = static_cast<const char*>(hal::memory(address, s.bytes));
@@ -79,7 +80,7 @@ bool find_sections(uint32_t image) {
         break;
     }
   }
-  return program.layers != nullptr && program.tensors != nullptr && program.names != nullptr;
+  return program.layers != nullptr && program.names != nullptr;
 }
 
 void banner(const abi::BootInfo& boot) {
@@ -106,23 +107,24 @@ void banner(const abi::BootInfo& boot) {
 class ElementReader {
  public:
   ElementReader(const void* tensor, uint32_t bits, bool is_signed)
-      : words_(static_cast<const uint32_t*>(tensor)), bits_(bits), is_signed_(is_signed) {}
+      : words_(static_cast<const uint32_t*>(tensor)),
+        unused_bits_(32 - bits),
+        sign_(is_signed ? 1U << 31 : 0) {}
 
-  /// The element that starts at a bit of the tensor, which is a multiple of its width.
-  int32_t at(uint32_t bit) {
+  /// A number that orders elements as their values do, of the one that starts at a bit of the
+  /// tensor, which is a multiple of its width.
+  uint32_t rank_at(uint32_t bit) {
     if (bit / 32 != loaded_) {
       loaded_ = bit / 32;
       word_ = words_[loaded_];
     }
-    const uint32_t raw = word_ >> bit % 32 << (32 - bits_);
-    return is_signed_ ? static_cast<int32_t>(raw) >> (32 - bits_)
-                      : static_cast<int32_t>(raw >> (32 - bits_));
+    return (word_ >> bit % 32 << unused_bits_) ^ sign_;
   }
 
  private:
   const uint32_t* words_;
-  uint32_t bits_;
-  bool is_signed_;
+  uint32_t unused_bits_;
+  uint32_t sign_;
   uint32_t loaded_ = ~0U;
   uint32_t word_ = 0;
 };
@@ -131,17 +133,20 @@ class ElementReader {
 [[gnu::noinline]] uint32_t argmax(const void* logits, const abi::IoTensor& tensor) {
   ElementReader reader(logits, tensor.bits, tensor.is_signed != 0);
   const uint32_t pixels = tensor.height * tensor.width;
-  const uint32_t pixel_bits = tensor.pixel_bytes * 8;
+  // Channels of a single pixel follow each other: one loop.
+  const uint32_t rows = pixels == 1 ? 1 : tensor.channels;
+  const uint32_t columns = pixels == 1 ? tensor.channels : pixels;
+  const uint32_t step = pixels == 1 ? tensor.bits : tensor.pixel_bytes * 8;
   uint32_t best = 0;
-  int32_t best_value = reader.at(0);
+  uint32_t best_rank = reader.rank_at(0);
   uint32_t index = 0;
-  for (uint32_t c = 0; c < tensor.channels; ++c) {
-    uint32_t bit = c * tensor.bits;
-    for (uint32_t p = 0; p < pixels; ++p, ++index, bit += pixel_bits) {
-      const int32_t value = reader.at(bit);
-      if (value > best_value) {
+  for (uint32_t row = 0; row < rows; ++row) {
+    uint32_t bit = row * tensor.bits;
+    for (uint32_t column = 0; column < columns; ++column, ++index, bit += step) {
+      const uint32_t rank = reader.rank_at(bit);
+      if (rank > best_rank) {
         best = index;
-        best_value = value;
+        best_rank = rank;
       }
     }
   }
@@ -152,43 +157,35 @@ void set_phase(uint32_t phase) {
   for (uint32_t c = 0; c < clusters; ++c) npus[c].write(abi::npu_reg::PHASE, phase);
 }
 
-/// Each cluster takes its share of the tiles. One cluster alone goes from layer to layer without
-/// the host's help; several wait for each other.
-void run_layer(uint32_t index, const TensorBases& bases) {
-  const bool last = index + 1 == program.header->layer_count;
-  const bool barrier = last || clusters > 1;
-  for (uint32_t c = 0; c < clusters; ++c) {
-    runners[c].begin(index, program.layers[index], bases, c, clusters, barrier);
-  }
-  for (bool more = true; more;) {
-    more = false;
-    for (uint32_t c = 0; c < clusters; ++c) more |= runners[c].step();
-  }
-  if (!barrier) return;
-  for (uint32_t c = 0; c < clusters; ++c) npus[c].wait_for_notify();
+/// Writes the command lists to the room that the loader has left for them.
+void prepare(const abi::BootInfo& boot) {
+  Network network;
+  network.npus = npus;
+  network.clusters = clusters;
+  network.layers = program.layers;
+  network.layer_count = program.header->layer_count;
+  network.bases.arena = boot.arena_address;
+  network.bases.weights = program.weights;
+  network.bases.parameters = program.parameters;
+  network.bases.weight_pieces = weight_pieces;
+  if (inference.prepare(network, boot.list_address, boot.list_bytes)) return;
+  print("the command lists take ");
+  print_decimal(inference.needed_bytes());
+  print(" bytes, there is room for ");
+  print_decimal(boot.list_bytes);
+  print("\n");
+  finish(kExitNoRoom);
 }
 
 void run_images(const abi::BootInfo& boot) {
   auto* results = static_cast<abi::InferenceResult*>(hal::memory(
       boot.result_address, boot.image_count * static_cast<uint32_t>(sizeof(abi::InferenceResult))));
-  const abi::IoTensor& logits = program.tensors[1];
-  const uint32_t layer_count = program.header->layer_count;
+  const abi::IoTensor& logits = program.output;
 
   for (uint32_t image = 0; image < boot.image_count; ++image) {
-    TensorBases bases;
-    bases.space[static_cast<uint32_t>(abi::TensorSpace::kArena)] = boot.arena_address;
-    bases.space[static_cast<uint32_t>(abi::TensorSpace::kInput)] =
-        boot.input_address + image * boot.input_stride;
-    bases.space[static_cast<uint32_t>(abi::TensorSpace::kOutput)] =
-        boot.output_address + image * boot.output_stride;
-    bases.weights = program.weights;
-    bases.parameters = program.parameters;
-    bases.weight_pieces = weight_pieces;
-
-    set_phase(image + 1);
-    for (uint32_t i = 0; i < layer_count; ++i) run_layer(i, bases);
-
     const uint32_t address = boot.output_address + image * boot.output_stride;
+    set_phase(image + 1);
+    inference.run(boot.input_address + image * boot.input_stride, address);
     results[image].top1 = argmax(hal::memory(address, logits.row_bytes * logits.height), logits);
     results[image].done = abi::kResultDone;
     set_phase(0);
@@ -237,7 +234,7 @@ void npu_failed(const Npu& cluster) {
 }
 
 void main(uint32_t boot_info) {
-  const auto& boot = *static_cast<const abi::BootInfo*>(
+  const auto boot = *static_cast<const abi::BootInfo*>(
       hal::memory(boot_info, static_cast<uint32_t>(sizeof(abi::BootInfo))));
   if (boot.magic != abi::kBootMagic || !find_sections(boot.image_address)) {
     print("no image that this firmware can run: none, another version, or too many layers\n");
@@ -247,10 +244,10 @@ void main(uint32_t boot_info) {
   for (uint32_t c = 0; c < clusters; ++c) {
     npus[c].start(c);
     npus[c].write(abi::npu_reg::TOKEN_TIMEOUT, kTokenTimeoutCycles);
-    runners[c].start(npus[c]);
   }
   hal::enable_interrupts();
   banner(boot);
+  prepare(boot);
   run_images(boot);
   print("done\n");
   finish(0);

@@ -7,53 +7,34 @@
 namespace tessera::firmware {
 namespace {
 
-using abi::Engine;
 namespace reg = abi::npu_reg;
-
-// Indexed by Engine.
-constexpr uint32_t kFifo[] = {reg::LOAD_FIFO, reg::COMPUTE_FIFO, reg::STORE_FIFO};
-constexpr uint32_t kSpace[] = {reg::LOAD_SPACE, reg::COMPUTE_SPACE, reg::STORE_SPACE};
 
 }  // namespace
 
 uint32_t Npu::read(uint32_t offset) const { return hal::read32(base_ + offset); }
 void Npu::write(uint32_t offset, uint32_t value) const { hal::write32(base_ + offset, value); }
 
+uint32_t Npu::fifo_of(abi::Engine engine) {
+  return engine == abi::Engine::kLoad      ? reg::LOAD_FIFO
+         : engine == abi::Engine::kCompute ? reg::COMPUTE_FIFO
+                                           : reg::STORE_FIFO;
+}
+
 void Npu::start(uint32_t index) {
   base_ = abi::kNpuBase + index * abi::kNpuStride;
   irq_ = abi::kNpuIrq + index;
-  for (uint32_t& space : space_) space = 0;
   expected_ = 0;
   notified_ = 0;
   failed_ = false;
   write(reg::CONTROL, abi::kControlReset);
-  // Room for the longest command, so that one interrupt is one command.
-  write(reg::SPACE_THRESHOLD, kHeaderWords + abi::words_of<abi::ComputeConfig>());
   write(reg::IRQ_ENABLE, abi::kIrqNotify | abi::kIrqError);
   plic::enable(irq_);
 }
 
-uint32_t Npu::reserve(Engine engine, uint32_t words) {
-  const auto index = static_cast<uint32_t>(engine);
-  if (space_[index] < words) {
-    space_[index] = read(kSpace[index]);
-    if (space_[index] < words) wait_for_space(engine, words);
-  }
-  space_[index] -= words;
-  return base_ + kFifo[index];
-}
-
-void Npu::wait_for_space(Engine engine, uint32_t words) {
-  const auto index = static_cast<uint32_t>(engine);
-  hal::disable_interrupts();
-  while (!failed_ && (space_[index] = read(kSpace[index])) < words) {
-    write(reg::IRQ_ENABLE, abi::kIrqNotify | abi::kIrqError | abi::kIrqSpace);
-    hal::wait_for_interrupt();
-    hal::enable_interrupts();
-    hal::disable_interrupts();
-  }
-  hal::enable_interrupts();
-  if (failed_) npu_failed(*this);
+void Npu::fetch(uint32_t address, uint32_t words) {
+  ++expected_;
+  write(reg::LIST_ADDRESS, address);
+  write(reg::LIST_WORDS, words);
 }
 
 void Npu::wait_for_notify() {
@@ -74,8 +55,6 @@ void Npu::on_interrupt() {
     write(reg::IRQ_ENABLE, 0);
     return;
   }
-  // SPACE is a level: it would interrupt again and again while nobody waits for it.
-  write(reg::IRQ_ENABLE, abi::kIrqNotify | abi::kIrqError);
   write(reg::IRQ_PENDING, pending & abi::kIrqNotify);
   notified_ = read(reg::NOTIFY_COUNT);
 }

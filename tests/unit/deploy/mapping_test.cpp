@@ -212,7 +212,8 @@ uint64_t transfer_cycles(const chip::Chip& chip, uint64_t pieces, uint64_t bytes
                      std::floor(chip.dram.t_cas_ns * chip.clock_mhz / 1000.0) +
                      static_cast<double>(beats);
   const auto gap = static_cast<uint64_t>(std::ceil(way / chip.dma.outstanding));
-  return pieces * ((bytes + burst - 1) / burst) * std::max(beats, gap);
+  const uint64_t bursts = pieces * ((bytes + burst - 1) / burst);
+  return static_cast<uint64_t>(way) + (bursts - 1) * std::max(beats, gap);
 }
 
 uint64_t run_cycles_of(const abi::LayerProgram& p, const chip::Chip& chip, const Tile& t) {
@@ -278,7 +279,7 @@ Cost cost_of(const Mapping& m, const chip::Chip& chip, const std::vector<Tile>& 
   }
   const double dram_rate = chip.dram.bus_bytes * chip.dram.data_rate_mtps / chip.clock_mhz *
                            static_cast<double>(chip.dram.channels);
-  cost.cycles = std::max({stored.back(), (commands + 2) * kHostCyclesPerCommand,
+  cost.cycles = std::max({stored.back(), (commands + 2) * kLeastCyclesPerCommand,
                           static_cast<uint64_t>(static_cast<double>(cost.traffic) / dram_rate)});
   return cost;
 }

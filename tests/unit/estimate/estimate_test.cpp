@@ -49,7 +49,7 @@ TEST(Estimate, depends_on_what_the_chip_has) {
   // None of these is part of what an image depends on.
   chip::Chip far = reference;
   far.noc.latency_cycles *= 3;
-  EXPECT_GT(estimate(image, far).cycles, cycles * 3 / 2);
+  EXPECT_GT(estimate(image, far).cycles, cycles + 1000);
   chip::Chip narrow = reference;
   narrow.noc.width_bytes = 4;
   EXPECT_GT(estimate(image, narrow).cycles, cycles + 5000);
@@ -63,7 +63,8 @@ TEST(Estimate, names_what_bounds_a_layer) {
   const chip::Chip reference = chip::load_chip("reference");
   const deploy::Image image = image_of("lenet5-int8", reference);
   const Estimate e = estimate(image, reference);
-  EXPECT_STREQ(e.layers.front().bound, "host");
+  EXPECT_STREQ(e.layers.front().bound, "compute");
+  EXPECT_STREQ(e.layers.back().bound, "host") << "it finds the largest logit";
   chip::Chip narrow = reference;
   narrow.noc.width_bytes = 4;
   EXPECT_STREQ(estimate(image, narrow).layers[2].bound, "NoC");

@@ -52,6 +52,7 @@ std::vector<Region> regions(const MemoryPlan& plan, const deploy::Image& image) 
       {"boot information", plan.boot_info_address, sizeof(abi::BootInfo)},
       {"image", b.image_address, image.header().device_bytes},
       {"arena", b.arena_address, image.header().arena_bytes},
+      {"command lists", b.list_address, b.list_bytes},
       {"results", b.result_address, b.image_count * sizeof(abi::InferenceResult)}};
   for (uint64_t i = 0; i < b.image_count; ++i) {
     const auto n = std::to_string(i);
@@ -114,6 +115,20 @@ TEST(MemoryPlan, too_little_dram_names_need_size_chip_and_way_out) {
   EXPECT_THAT(message, HasSubstr("143 MiB"));
   EXPECT_THAT(message, HasSubstr("chip edge has 128 MiB"));
   EXPECT_THAT(message, HasSubstr("--count"));
+}
+
+TEST(MemoryPlan, command_lists_count_in_what_is_needed) {
+  chip::Chip chip = chip::load_chip("edge");
+  const deploy::Image image = image_of(5, 0, 64);
+  const MemoryPlan plan = plan_memory(chip, image, 1);
+  // The least for one layer of one tile: CONFIGURE, three loads, RUN, store.
+  EXPECT_GE(plan.boot.list_bytes, (33U + 3 * 11 + 13 + 11) * 4);
+  EXPECT_EQ(plan.boot.list_address % 64, 0U);
+  const uint64_t base = uint64_t{abi::kRamBase} + chip.core.local_ram_bytes;
+  chip.dram.size_bytes = static_cast<uint32_t>(plan.boot.result_address + 4096 - base);
+  EXPECT_EQ(refusal(chip, image, 1), "it fits");
+  chip.npu.clusters = 16;  // each has lists of its own: more than the page they had
+  EXPECT_THAT(refusal(chip, image, 1), HasSubstr("of DRAM"));
 }
 
 TEST(MemoryPlan, needs_beyond_the_address_space_do_not_wrap_around) {
