@@ -34,6 +34,8 @@ struct FineTuneOptions {
   double learning_rate = 1e-3;        ///< peak of a cosine, Adam
   double scale_learning_rate = 1e-3;  ///< of the logarithms of the grids' scales; 0: frozen
   double distillation = 0.5;  ///< weight of the original network's outputs in the loss, 0..1
+  double average = 0;  ///< the result is the moving average of the weights that keeps this share a
+                       ///< step, in [0, 1); 0: the last weights
   int shift_pixels = 1;
   bool flip = true;
   uint64_t seed = 1;

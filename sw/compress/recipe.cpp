@@ -23,6 +23,7 @@ constexpr double kMaxRatio = 0.999;
 constexpr double kMaxBudget = 1e12;
 const std::vector<std::string> kBudgets = {"size", "bytes", "bops", "latency"};
 constexpr double kRetrainRate = 0.01;
+constexpr double kMaxAverage = 0.999999;
 constexpr double kMaxJointRatio = 1e6;
 
 int bits(YamlMap& map, const std::string& name, const std::optional<int64_t>& otherwise = {}) {
@@ -87,6 +88,7 @@ void read_tuning(YamlMap& map, FineTuneOptions& options) {
   options.batch_size = static_cast<int>(map.integer("batch_size", 1, 65536, options.batch_size));
   options.learning_rate = map.number("learning_rate", 1e-9, 10, options.learning_rate);
   options.distillation = map.number("distillation", 0, 1, options.distillation);
+  options.average = map.number("average", 0, kMaxAverage, options.average);
   options.shift_pixels = static_cast<int>(map.integer("shift_pixels", 0, 64, options.shift_pixels));
   options.flip = map.boolean("flip", options.flip);
   options.seed = static_cast<uint64_t>(map.integer("seed", 0, INT64_MAX, 1));

@@ -21,13 +21,15 @@
 ///                        target: {size | macs | latency: NUMBER}, layers: list of {match: conv |
 ///                        fc | NODE, ratio}, min_channels, multiple, compensate, fc_sparsity,
 ///                        steps, images, retrain: {epochs, batch_size, learning_rate,
-///                        distillation, shift_pixels, flip, seed}}, before everything else
+///                        distillation, average, shift_pixels, flip, seed}}, before everything else
 ///   joint:              {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
-///                        shift_pixels, flip, seed, gate_learning_rate, dual_learning_rate,
-///                        budget: {weight_bits: RATIO} or {bops: RATIO}, bits: list of 2 | 4 | 8 |
-///                        16, channels: true | false}, behind pruning and merging
+///                        average, shift_pixels, flip, seed, gate_learning_rate,
+///                        dual_learning_rate, budget: {weight_bits: RATIO} or {bops: RATIO}, bits:
+///                        list of 2 | 4 | 8 | 16, channels: true | false}, behind pruning and
+///                        merging
 ///   finetune:           {epochs, batch_size, learning_rate, scale_learning_rate, distillation,
-///                        shift_pixels, flip, seed, freeze: {steps: [..], rest: float | rounded}}
+///                        average, shift_pixels, flip, seed,
+///                        freeze: {steps: [..], rest: float | rounded}}
 
 #include <optional>
 #include <string>

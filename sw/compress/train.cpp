@@ -126,6 +126,7 @@ LoopOptions loop_of(const FineTuneOptions& options, int threads, Precision preci
   loop.train.batch_size = options.batch_size;
   loop.train.learning_rate = options.learning_rate;
   loop.train.weight_decay = 0;
+  loop.train.average = options.average;
   loop.train.shift_pixels = options.shift_pixels;
   loop.train.flip = options.flip;
   loop.train.seed = options.seed;

@@ -296,8 +296,11 @@ void Trainer::freeze(int64_t steps_done) {
   const auto parts = static_cast<int64_t>(shares.size());
   const int64_t steps = steps_an_epoch_ * options_.train.epochs;
   for (int64_t part = 1; part <= parts; ++part) {
-    if (steps_done == part * steps / parts)
-      net_.freeze_weights(shares[static_cast<size_t>(part - 1)]);
+    if (steps_done != part * steps / parts) continue;
+    net_.freeze_weights(shares[static_cast<size_t>(part - 1)]);
+    if (average_.empty()) continue;
+    // What is frozen now is no mean of what it was before.
+    for (const auto& [name, tensor] : net_.buffers()) average_.at(name).copy_(tensor);
   }
 }
 

@@ -183,6 +183,18 @@ TEST(Freezing, weights_learn_until_their_part_of_the_epochs_has_passed) {
   EXPECT_GT(moved, 76U);
 }
 
+TEST(Freezing, a_moving_average_leaves_frozen_weights_on_their_grids) {
+  LoopOptions loop = tiny_loop();
+  loop.freeze.steps = {0, 0.5, 1, 1};
+  const Graph last = freeze_through(loop);
+  loop.train.average = 0.9;
+  const Graph averaged = freeze_through(loop);
+  for (size_t i = 0; i < 768; ++i) {
+    EXPECT_NEAR(averaged.weights.at(kWeight).data[i], on_grid(averaged, kWeight, i), 1e-6);
+  }
+  EXPECT_NE(averaged.weights.at("fc1.bias").data, last.weights.at("fc1.bias").data);
+}
+
 TEST(Freezing, recovers_what_two_bits_lose) {
   const data::Dataset train_set = corner_images(400, 1), test_set = corner_images(300, 2);
   TrainOptions float_options;
