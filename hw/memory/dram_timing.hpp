@@ -35,9 +35,12 @@ struct DramPace {
 /// Command timing of DRAM channels, in the order of the calls (which DramScheduler chooses), rows
 /// left open.
 ///
-/// Within a channel, addresses run through a row, then the same row of the next bank, then the next
-/// row. A transaction is cut into column accesses of bus_bytes * burst_length bytes. Of each, with
-/// times as in JEDEC data sheets:
+/// Within a channel, addresses run through a row, then the same row of another bank, until all
+/// banks had their turn, then the next row. The bank is that part of the address XOR the low bits
+/// of the row, so that streams a multiple of all banks apart do not meet in one (Z. Zhang, Z. Zhu,
+/// X. Zhang, "A permutation-based page interleaving scheme to reduce row-buffer conflicts and
+/// exploit data locality", MICRO 2000). A transaction is cut into column accesses of bus_bytes *
+/// burst_length bytes. Of each, with times as in JEDEC data sheets:
 ///   - an open row is read at once; a closed bank is activated, tRCD before the column command;
 ///   another open row is
 ///     precharged before that, tRP earlier, but no sooner than tRAS after its activation, the end
@@ -113,7 +116,8 @@ class DramTiming {
   }
   Place place_in_channel(uint64_t channel_address) const {
     const uint64_t row_number = channel_address >> row_bits_;
-    return {row_number & ((1U << bank_bits_) - 1), row_number >> bank_bits_};
+    const uint64_t row = row_number >> bank_bits_;
+    return {(row_number ^ row) & ((1U << bank_bits_) - 1), row};
   }
   uint64_t column_ps(const Channel& channel, const Place& place, uint64_t arrival_ps) const;
   uint64_t access_column(Channel& channel, uint64_t arrival_ps, uint64_t channel_address,

@@ -59,7 +59,7 @@ TEST_P(DramTimingTable, matches_the_times_computed_by_hand) {
   EXPECT_EQ(s.refreshes, GetParam().refreshes);
 }
 
-// Address 256 is in the other bank, 512 in bank 0, row 1.
+// Address 256 is in the other bank, 512 there too, in row 1, and 768 in bank 0, row 1.
 const Scenario kScenarios[] = {
     // tRCD 10 + tCAS 10 + 5
     {"miss", {{0, 0, 64, false, 25}}, 0, 1, 0, 0},
@@ -75,12 +75,12 @@ const Scenario kScenarios[] = {
     {"a_long_access_is_several_columns", {{0, 0, 256, false, 40}}, 3, 1, 0, 0},
     {"an_unaligned_access_touches_two_columns", {{0, 32, 64, false, 30}}, 1, 1, 0, 0},
     // tRP 10 + tRCD 10 + tCAS 10 + 5
-    {"conflict", {{0, 0, 64, false, 25}, {200, 512, 64, false, 235}}, 0, 1, 1, 0},
+    {"conflict", {{0, 0, 64, false, 25}, {200, 768, 64, false, 235}}, 0, 1, 1, 0},
     // precharge at tRAS = 30: 30 + 10 + 10 + 10 + 5
-    {"conflict_waits_for_tras", {{0, 0, 64, false, 25}, {25, 512, 64, false, 65}}, 0, 1, 1, 0},
+    {"conflict_waits_for_tras", {{0, 0, 64, false, 25}, {25, 768, 64, false, 65}}, 0, 1, 1, 0},
     // precharge at 25 + tWR = 40
     {"conflict_waits_for_write_recovery",
-     {{0, 0, 64, true, 25}, {25, 512, 64, false, 75}},
+     {{0, 0, 64, true, 25}, {25, 768, 64, false, 75}},
      0,
      1,
      1,
@@ -91,6 +91,12 @@ const Scenario kScenarios[] = {
      0,
      2,
      0,
+     0},
+    {"rows_of_one_number_lie_in_banks_by_turns",
+     {{0, 256, 64, false, 25}, {200, 512, 64, false, 235}},
+     0,
+     1,
+     1,
      0},
     {"a_row_open_before_the_refresh_is_hit",
      {{0, 0, 64, false, 25}, {999, 64, 64, false, 1014}},
