@@ -1,5 +1,6 @@
 #include "deploy/deploy.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
 
@@ -7,6 +8,7 @@
 #include "deploy/image.hpp"
 #include "deploy/placement.hpp"
 #include "deploy/residency.hpp"
+#include "deploy/tile_costs.hpp"
 #include "deploy/weight_coding.hpp"
 #include "graph/onnx_io.hpp"
 
@@ -53,17 +55,33 @@ void append_aligned(std::vector<uint8_t>& to, const std::vector<uint8_t>& bytes)
   to.resize(aligned(to.size()));
 }
 
+/// Whether coded weights are loaded, once, in fewer cycles than packed ones: what the bytes save
+/// against the way there and back of every table, which nothing hides.
+bool loads_faster(const CodedWeights& coded, size_t packed_bytes, uint32_t block_bytes,
+                  const chip::Chip& chip) {
+  uint64_t coded_cycles = 0;
+  for (size_t i = 0; i + 1 < coded.pieces.size(); ++i) {
+    coded_cycles += traffic_of(chip, 1, coded.pieces[i + 1] - coded.pieces[i]).cycles;
+  }
+  uint64_t packed_cycles = 0;
+  for (size_t at = 0; at < packed_bytes; at += block_bytes) {
+    packed_cycles += traffic_of(chip, 1, std::min<size_t>(block_bytes, packed_bytes - at)).cycles;
+  }
+  return coded_cycles < packed_cycles;
+}
+
 /// Codes the weights of a layer if the chip has lanes to decode them and they are to be. Returns
 /// the bytes that they take, or 0.
 uint32_t append_coded(ImageContents& contents, abi::LayerProgram& layer,
-                      const std::vector<uint8_t>& packed, uint32_t lanes, Coding coding) {
-  if (lanes == 0 || coding == Coding::kNowhere) return 0;
+                      const std::vector<uint8_t>& packed, const chip::Chip& chip, Coding coding) {
+  if (chip.npu.decoder_lanes == 0 || coding == Coding::kNowhere) return 0;
+  const uint32_t block_bytes = layer.channels_per_tile * layer.weight_channel_bytes;
   const CodedWeights coded =
-      code_weights(packed, layer.channels_per_tile * layer.weight_channel_bytes,
-                   layer.config.weight_bits, lanes);
+      code_weights(packed, block_bytes, layer.config.weight_bits, chip.npu.decoder_lanes);
   const size_t index_bytes = coded.pieces.size() * sizeof(coded.pieces[0]);
   const bool smaller = aligned(coded.bytes.size()) + index_bytes < aligned(packed.size());
-  if (coding == Coding::kWhereSmaller && !smaller) return 0;
+  const bool pays = smaller && loads_faster(coded, packed.size(), block_bytes, chip);
+  if (coding == Coding::kWhereItPays && !pays) return 0;
   if (contents.weight_pieces.size() + coded.pieces.size() > abi::kMaxWeightPieces) return 0;
   layer.weight_tables = coded.tables;
   layer.weight_pieces = static_cast<uint32_t>(contents.weight_pieces.size());
@@ -174,8 +192,7 @@ Deployment deploy(const graph::Graph& graph, const chip::Chip& chip, const Deplo
     const auto packed =
         pack_weights(layer.convolution, net.tensors[static_cast<size_t>(layer.input)],
                      mapping.segments, mapping.lanes, p.weight_channel_bytes);
-    const uint32_t coded_bytes =
-        append_coded(contents, p, packed, chip.npu.decoder_lanes, options.coding);
+    const uint32_t coded_bytes = append_coded(contents, p, packed, chip, options.coding);
     if (coded_bytes == 0) append_aligned(contents.weights, packed);
     p.parameter_offset = checked_offset(contents.parameters.size(), "the parameters");
     append_parameters(contents.parameters, layer.convolution);

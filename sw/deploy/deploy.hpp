@@ -14,15 +14,15 @@ namespace tessera::deploy {
 
 enum class Coding : uint8_t {
   kNowhere,
-  kWhereSmaller,  ///< where tables, blocks and index take fewer bytes than the weights as they are
-  kEverywhere,    ///< for tests
+  kWhereItPays,  ///< where fewer bytes, tables and index included, are loaded in fewer cycles
+  kEverywhere,   ///< for tests
 };
 
 struct DeployOptions {
   /// Leave out the network itself, with which `run` checks every output; the chip never sees it.
   bool strip = false;
   /// Which layers' weights are coded, if the chip has a decoder.
-  Coding coding = Coding::kWhereSmaller;
+  Coding coding = Coding::kWhereItPays;
 };
 
 /// One layer of the image, for people.

@@ -97,7 +97,7 @@ Outcome deploy_and_run(const Platform& where, const graph::Graph& graph, uint64_
   std::vector<uint8_t> image;
   try {
     deploy::DeployOptions options;
-    options.coding = seed % 3 == 0 ? deploy::Coding::kEverywhere : deploy::Coding::kWhereSmaller;
+    options.coding = seed % 3 == 0 ? deploy::Coding::kEverywhere : deploy::Coding::kWhereItPays;
     image = deploy::deploy(graph, chip, options).image;
   } catch (const std::runtime_error& error) {
     return {Verdict::kRefused, error.what()};

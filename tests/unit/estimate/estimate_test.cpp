@@ -12,9 +12,17 @@
 namespace tessera::estimate {
 namespace {
 
-deploy::Image image_of(const std::string& network, const chip::Chip& chip) {
+deploy::Image image_of(const std::string& network, const chip::Chip& chip,
+                       deploy::Coding coding = deploy::Coding::kWhereItPays) {
   const std::string path = TESSERA_SOURCE_DIR "/models/nets/" + network + ".onnx";
-  return deploy::Image::parse(deploy::deploy(graph::read_onnx(path), chip, {true}).image, path);
+  return deploy::Image::parse(deploy::deploy(graph::read_onnx(path), chip, {true, coding}).image,
+                              path);
+}
+
+int coded_layers(const deploy::Image& image) {
+  int count = 0;
+  for (const abi::LayerProgram& layer : image.layers()) count += layer.weight_tables > 0 ? 1 : 0;
+  return count;
 }
 
 template <typename Member>
@@ -57,6 +65,21 @@ TEST(Estimate, depends_on_what_the_chip_has) {
   slow.dram.t_cas_ns *= 20;
   slow.dma.outstanding = 1;
   EXPECT_GT(estimate(image, slow).cycles, cycles * 2);
+}
+
+TEST(Estimate, coding_weights_makes_networks_faster_where_it_is_chosen) {
+  const chip::Chip chip = chip::load_chip("reference");
+  for (const char* network : {"lenet5-int8", "lenet5-int4", "lenet5-int2"}) {
+    const uint64_t coded = estimate(image_of(network, chip), chip).cycles;
+    EXPECT_LT(coded, estimate(image_of(network, chip, deploy::Coding::kNowhere), chip).cycles);
+    EXPECT_LE(coded, estimate(image_of(network, chip, deploy::Coding::kEverywhere), chip).cycles);
+  }
+  // Fewer tables are worth a longer way.
+  chip::Chip far = chip;
+  far.noc.latency_cycles = 200;
+  far.dma.outstanding = 64;
+  EXPECT_LT(coded_layers(image_of("lenet5-int8", far)),
+            coded_layers(image_of("lenet5-int8", chip)));
 }
 
 TEST(Estimate, names_what_bounds_a_layer) {
