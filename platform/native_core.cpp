@@ -58,7 +58,6 @@ uint32_t NativeCore::access(uint32_t address, uint32_t value, unsigned size_byte
   if (payload.is_response_error()) {
     firmware::exception(write ? kStoreAccessFault : kLoadAccessFault, 0, address);
   }
-  take_interrupt();
   return value;
 }
 
@@ -78,19 +77,6 @@ void* NativeCore::memory(uint32_t address, uint32_t size_bytes) {
   }
   windows_[dmi.get_start_address()] = {dmi.get_end_address() + 1, dmi.get_dmi_ptr()};
   return dmi.get_dmi_ptr() + (address - dmi.get_start_address());
-}
-
-void NativeCore::take_interrupt() {
-  while (enabled_ && level_) {
-    enabled_ = false;
-    firmware::external_interrupt();
-    enabled_ = true;
-  }
-}
-
-void NativeCore::enable_interrupts() {
-  enabled_ = true;
-  take_interrupt();
 }
 
 void NativeCore::wait_for_interrupt() {
@@ -121,8 +107,6 @@ uint8_t read8(uint32_t address) {
 }
 void write8(uint32_t address, uint8_t value) { the_core->access(address, value, 1, true); }
 void* memory(uint32_t address, uint32_t bytes) { return the_core->memory(address, bytes); }
-void enable_interrupts() { the_core->enable_interrupts(); }
-void disable_interrupts() { the_core->disable_interrupts(); }
 void wait_for_interrupt() { the_core->wait_for_interrupt(); }
 void halt() { the_core->halt(); }
 

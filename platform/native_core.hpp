@@ -34,8 +34,6 @@ class NativeCore : public sc_core::sc_module {
   // What the firmware's hardware layer calls.
   uint32_t access(uint32_t address, uint32_t value, unsigned size_bytes, bool write);
   void* memory(uint32_t address, uint32_t size_bytes);
-  void enable_interrupts();
-  void disable_interrupts() { enabled_ = false; }
   void wait_for_interrupt();
   [[noreturn]] void halt();
 
@@ -46,13 +44,11 @@ class NativeCore : public sc_core::sc_module {
   };
 
   void thread();
-  void take_interrupt();
 
   uint32_t boot_info_;
   sc_core::sc_time clock_period_;
   tlm_utils::tlm_quantumkeeper quantum_keeper_;
   sc_core::sc_time quantum_;
-  bool enabled_ = false;
   bool level_ = false;
   bool waiting_ = false;
   uint64_t accesses_ = 0;

@@ -21,20 +21,20 @@ namespace reg = abi::npu_reg;
 
 // Cycles on the ISS with its CoreTiming, of the firmware as it is compiled (-O2 -flto), besides
 // register accesses. docs/estimate.md says how they were measured.
-constexpr uint64_t kStartCycles = 12;          // of an inference
-constexpr uint64_t kLayerCycles = 9;           // before the first list of a layer
+constexpr uint64_t kStartCycles = 10;          // of an inference
+constexpr uint64_t kLayerCycles = 7;           // before the first list of a layer
 constexpr uint64_t kSkipCycles = 7;            // of a cluster that has no list
-constexpr uint64_t kWaitCycles = 17;           // of waiting for a cluster, besides sleep
-constexpr uint64_t kTrapCycles = 26;           // waking up, up to the PLIC's claim register
-constexpr uint64_t kHandlerCycles = 20;        // between the accesses of the handler
-constexpr uint64_t kReturnCycles = 23;         // from the handler to where it was
-constexpr uint64_t kRecheckCycles = 14;        // there
-constexpr uint64_t kLogitCycles = 16;          // of the search for the largest, without DRAM
+constexpr uint64_t kWaitCycles = 10;           // before it sleeps
+constexpr uint64_t kDispatchCycles = 8;        // from the PLIC's claim register to the cluster's
+constexpr uint64_t kCompleteCycles = 5;        // from there to the PLIC's again
+constexpr uint64_t kRecheckCycles = 3;         // whether the cluster is done
+constexpr uint64_t kLogitCycles = 11;          // of the search for the largest, without DRAM
+constexpr uint64_t kWordCycles = 5;            // more, of each word of them
 constexpr uint64_t kFinishCycles = 60;         // of an inference, the same
 constexpr uint64_t kFinishAccesses = 2;        // to DRAM: the result
 constexpr double kInstructionsPerCycle = 0.8;  // of the cycles above
 
-/// Before a write of a register.
+/// Before an access to a register of a cluster.
 uint64_t cycles_before(uint32_t offset) {
   switch (offset) {
     case reg::PHASE:
@@ -46,6 +46,10 @@ uint64_t cycles_before(uint32_t offset) {
       return 12;
     case reg::LIST_WORDS:
       return 3;
+    case reg::IRQ_PENDING:
+      return kDispatchCycles;
+    case reg::NOTIFY_COUNT:
+      return 2;
     default:
       return 0;
   }
@@ -70,9 +74,7 @@ class Host {
   uint32_t read(uint32_t address);
   void write(uint32_t address, uint32_t value);
   void* memory(uint32_t address, uint32_t bytes);
-  void set_interrupts_enabled(bool enabled);
   void wait_for_interrupt();
-  void on_external_interrupt();
 
  private:
   /// What a cluster's register block holds.
@@ -89,7 +91,6 @@ class Host {
   void start_list(uint32_t cluster, uint32_t words);
   bool interrupts(uint32_t cluster) const;
   std::optional<uint32_t> interrupting_cluster() const;
-  void take_interrupt();
   void find_largest(const abi::IoTensor& logits);
   void compute(uint64_t cycles);
 
@@ -100,8 +101,6 @@ class Host {
   uint64_t cycle_ = 0;
   uint64_t computed_cycles_ = 0;  ///< not asleep and not in register accesses
   uint64_t accesses_ = 0;
-  bool interrupts_enabled_ = false;
-  bool woken_ = false;                    ///< and interrupts have not been disabled since
   std::optional<uint32_t> last_cluster_;  ///< that got a list of this layer
   std::vector<Registers> registers_;      ///< a cluster
   std::vector<firmware::Npu> npus_;
@@ -138,7 +137,6 @@ void Host::prepare(const deploy::Image& image) {
     if (id == abi::Section::kParameters) network.bases.parameters = places_.image + section.offset;
   }
   for (uint32_t c = 0; c < network.clusters; ++c) npus_[c].start(c);
-  set_interrupts_enabled(true);
   if (!inference_.prepare(network, places_.lists, places_.list_bytes)) {
     throw std::logic_error("the command lists are longer than their bound");
   }
@@ -180,7 +178,8 @@ void Host::find_largest(const abi::IoTensor& logits) {
       row_hit_cycles + 2 * timing_.network().one_way_cycles(noc::kCore, noc::kDram);
   const uint64_t elements = uint64_t{logits.channels} * logits.height * logits.width;
   const uint64_t words = (elements * logits.bits + 31) / 32;
-  compute(kFinishCycles + (kFinishAccesses + words) * stall_cycles + elements * kLogitCycles);
+  compute(kFinishCycles + (kFinishAccesses + words) * stall_cycles + words * kWordCycles +
+          elements * kLogitCycles);
 }
 
 /// One way through the network to the registers at an address.
@@ -200,6 +199,7 @@ uint32_t Host::read(uint32_t address) {
   const uint64_t latency = latency_to(address);
   const std::optional<uint32_t> cluster = cluster_at(address);
   ++accesses_;
+  if (cluster) compute(cycles_before(register_at(address)));
   cycle_ += latency;
   timing_.advance(cycle_);
   cycle_ += latency + 2;
@@ -212,12 +212,12 @@ void Host::write(uint32_t address, uint32_t value) {
   const uint64_t latency = latency_to(address);
   const auto cluster = cluster_at(address);
   if (cluster && register_at(address) == reg::LIST_ADDRESS) find_list(*cluster);
-  if (cluster) compute(cycles_before(register_at(address)));
+  compute(cluster ? cycles_before(register_at(address)) : kCompleteCycles);
   cycle_ += latency + 1;
   timing_.advance(cycle_);
   if (cluster) write_register(*cluster, register_at(address), value);
   cycle_ += latency + 1;
-  take_interrupt();
+  if (!cluster) compute(kRecheckCycles);
 }
 
 void* Host::memory(uint32_t address, uint32_t bytes) {
@@ -308,33 +308,8 @@ void Host::start_list(uint32_t index, uint32_t words) {
   cluster.fetch(registers_[index].list_address, words, timing_.cycle());
 }
 
-void Host::set_interrupts_enabled(bool enabled) {
-  if (!enabled) {
-    compute(woken_ ? kRecheckCycles : kWaitCycles);
-    woken_ = false;
-  }
-  interrupts_enabled_ = enabled;
-  if (enabled) take_interrupt();
-}
-
-void Host::take_interrupt() {
-  while (interrupts_enabled_ && interrupting_cluster()) {
-    interrupts_enabled_ = false;
-    compute(kTrapCycles);
-    firmware::external_interrupt();
-    compute(kReturnCycles);
-    interrupts_enabled_ = true;
-  }
-}
-
-void Host::on_external_interrupt() {
-  const uint32_t source = firmware::plic::claim();
-  compute(kHandlerCycles);
-  npus_.at(source - abi::kNpuIrq).on_interrupt();
-  firmware::plic::complete(source);
-}
-
 void Host::wait_for_interrupt() {
+  compute(kWaitCycles);
   timing_.advance(cycle_);
   while (!interrupting_cluster()) {
     if (!timing_.advance_to_next_event()) {
@@ -342,7 +317,6 @@ void Host::wait_for_interrupt() {
     }
   }
   cycle_ = std::max(cycle_, timing_.cycle());
-  woken_ = true;
 }
 
 }  // namespace
@@ -359,7 +333,6 @@ HostWork run_inferences(const chip::Chip& chip, const deploy::Image& image, cons
 namespace tessera::firmware {
 
 void npu_failed(const Npu&) { throw std::logic_error("the estimate's NPU does not fail"); }
-void external_interrupt() { estimate::the_host->on_external_interrupt(); }
 
 namespace hal {
 
@@ -368,8 +341,6 @@ void write32(uint32_t address, uint32_t value) { estimate::the_host->write(addre
 void* memory(uint32_t address, uint32_t bytes) {
   return estimate::the_host->memory(address, bytes);
 }
-void enable_interrupts() { estimate::the_host->set_interrupts_enabled(true); }
-void disable_interrupts() { estimate::the_host->set_interrupts_enabled(false); }
 void wait_for_interrupt() { estimate::the_host->wait_for_interrupt(); }
 
 }  // namespace hal

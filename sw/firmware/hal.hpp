@@ -17,10 +17,8 @@ void write8(uint32_t address, uint8_t value);
 /// Memory (RAM and DRAM) at a physical address, for `bytes` bytes.
 void* memory(uint32_t address, uint32_t bytes);
 
-/// Interrupts of the hart. While they are disabled, wait_for_interrupt still returns when one is
-/// pending; it is taken (external_interrupt is called) once they are enabled again.
-void enable_interrupts();
-void disable_interrupts();
+/// Sleeps until the PLIC has an interrupt pending. The hart takes none: who waits claims it, which
+/// spares the way into a handler and back.
 void wait_for_interrupt();
 
 /// Does not return.
@@ -30,8 +28,6 @@ void wait_for_interrupt();
 
 namespace tessera::firmware {
 
-/// Called by the hardware layer when the PLIC's machine external interrupt is taken.
-void external_interrupt();
 /// Called by the hardware layer on a synchronous exception; does not return.
 [[noreturn]] void exception(uint32_t cause, uint32_t pc, uint32_t address);
 /// Entry; `boot_info` is the address of abi::BootInfo.

@@ -13,13 +13,10 @@ void write8(uint32_t address, uint8_t value) {
 
 void* memory(uint32_t address, uint32_t) { return reinterpret_cast<void*>(address); }
 
-// mstatus.MIE is bit 3; mie.MEIE is set once in boot.S.
-void enable_interrupts() { asm volatile("csrsi mstatus, 8" ::: "memory"); }
-void disable_interrupts() { asm volatile("csrci mstatus, 8" ::: "memory"); }
+// boot.S sets mie.MEIE; mstatus.MIE stays 0, which WFI does not look at.
 void wait_for_interrupt() { asm volatile("wfi" ::: "memory"); }
 
 void halt() {
-  disable_interrupts();
   for (;;) asm volatile("wfi");
 }
 

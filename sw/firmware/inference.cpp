@@ -1,6 +1,7 @@
 #include "inference.hpp"
 
 #include "hal.hpp"
+#include "plic.hpp"
 
 namespace tessera::firmware {
 
@@ -64,7 +65,18 @@ void Inference::run(uint32_t input, uint32_t output) {
       network_.npus[c].fetch(address, words);
       address += (words + kListAlignmentWords - 1) / kListAlignmentWords * kListAlignmentWords * 4;
     }
-    for (uint32_t c = 0; c < clusters; ++c) network_.npus[c].wait_for_notify();
+    for (uint32_t c = 0; c < clusters; ++c) wait_for(network_.npus[c]);
+  }
+}
+
+void Inference::wait_for(const Npu& npu) const {
+  while (!npu.done()) {
+    hal::wait_for_interrupt();
+    const uint32_t source = plic::claim();
+    if (source - abi::kNpuIrq < network_.clusters) {
+      network_.npus[source - abi::kNpuIrq].on_interrupt();
+    }
+    if (source != 0) plic::complete(source);
   }
 }
 

@@ -39,6 +39,8 @@ class Inference {
  private:
   void write_list(uint32_t first_layer, uint32_t layers, uint32_t cluster);
   void give_tokens(const Npu& npu) const;
+  /// Takes interrupts, those of other clusters too, until this one is done.
+  void wait_for(const Npu& npu) const;
 
   Network network_;
   uint32_t address_ = 0;

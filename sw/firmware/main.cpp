@@ -7,7 +7,6 @@
 #include "hal.hpp"
 #include "inference.hpp"
 #include "npu.hpp"
-#include "plic.hpp"
 
 namespace tessera::firmware {
 namespace {
@@ -103,52 +102,34 @@ void banner(const abi::BootInfo& boot) {
   print(" images\n");
 }
 
-/// Reads bit-packed elements a word of DRAM at a time, for each word takes the way there and back.
-class ElementReader {
- public:
-  ElementReader(const void* tensor, uint32_t bits, bool is_signed)
-      : words_(static_cast<const uint32_t*>(tensor)),
-        unused_bits_(32 - bits),
-        sign_(is_signed ? 1U << 31 : 0) {}
-
-  /// A number that orders elements as their values do, of the one that starts at a bit of the
-  /// tensor, which is a multiple of its width.
-  uint32_t rank_at(uint32_t bit) {
-    if (bit / 32 != loaded_) {
-      loaded_ = bit / 32;
-      word_ = words_[loaded_];
-    }
-    return (word_ >> bit % 32 << unused_bits_) ^ sign_;
-  }
-
- private:
-  const uint32_t* words_;
-  uint32_t unused_bits_;
-  uint32_t sign_;
-  uint32_t loaded_ = ~0U;
-  uint32_t word_ = 0;
-};
-
-/// The class with the largest logit, the first of equal ones; of a map, channel by channel.
+/// The class with the largest logit, the first of equal ones; of a map, channel by channel. Reads
+/// the tensor a word of DRAM at a time, for each word takes the way there and back.
 [[gnu::noinline]] uint32_t argmax(const void* logits, const abi::IoTensor& tensor) {
-  ElementReader reader(logits, tensor.bits, tensor.is_signed != 0);
+  const auto* words = static_cast<const uint32_t*>(logits);
   const uint32_t pixels = tensor.height * tensor.width;
-  // Channels of a single pixel follow each other: one loop.
-  const uint32_t rows = pixels == 1 ? 1 : tensor.channels;
-  const uint32_t columns = pixels == 1 ? tensor.channels : pixels;
-  const uint32_t step = pixels == 1 ? tensor.bits : tensor.pixel_bytes * 8;
+  const uint32_t unused_bits = 32 - tensor.bits;
+  const uint32_t sign = tensor.is_signed != 0 ? 1U << 31 : 0;
+  uint32_t word = 0;
+  uint32_t bits_left = 0;  // of the word
   uint32_t best = 0;
-  uint32_t best_rank = reader.rank_at(0);
-  uint32_t index = 0;
-  for (uint32_t row = 0; row < rows; ++row) {
-    uint32_t bit = row * tensor.bits;
-    for (uint32_t column = 0; column < columns; ++column, ++index, bit += step) {
-      const uint32_t rank = reader.rank_at(bit);
-      if (rank > best_rank) {
-        best = index;
-        best_rank = rank;
+  uint32_t best_rank = 0;
+  for (uint32_t pixel = 0; pixel < pixels; ++pixel) {
+    const uint32_t end = pixel + tensor.channels * pixels;
+    for (uint32_t index = pixel; index != end; index += pixels) {
+      if (bits_left == 0) {
+        word = *words++;
+        bits_left = 32;
       }
+      const uint32_t rank = (word << unused_bits) ^ sign;  // ordered as the values are
+      word >>= tensor.bits;
+      bits_left -= tensor.bits;
+      if (rank < best_rank || (rank == best_rank && index >= best)) continue;
+      best = index;
+      best_rank = rank;
     }
+    // Pixels begin with a byte.
+    word >>= bits_left % 8;
+    bits_left -= bits_left % 8;
   }
   return best;
 }
@@ -190,17 +171,10 @@ void run_images(const abi::BootInfo& boot) {
     results[image].done = abi::kResultDone;
     set_phase(0);
   }
+  for (uint32_t c = 0; c < clusters; ++c) npus[c].check();
 }
 
 }  // namespace
-
-void external_interrupt() {
-  const uint32_t source = plic::claim();
-  if (source >= abi::kNpuIrq && source < abi::kNpuIrq + clusters) {
-    npus[source - abi::kNpuIrq].on_interrupt();
-  }
-  if (source != 0) plic::complete(source);
-}
 
 void exception(uint32_t cause, uint32_t pc, uint32_t address) {
   print("exception ");
@@ -245,7 +219,6 @@ void main(uint32_t boot_info) {
     npus[c].start(c);
     npus[c].write(abi::npu_reg::TOKEN_TIMEOUT, kTokenTimeoutCycles);
   }
-  hal::enable_interrupts();
   banner(boot);
   prepare(boot);
   run_images(boot);

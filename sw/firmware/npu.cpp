@@ -25,7 +25,6 @@ void Npu::start(uint32_t index) {
   irq_ = abi::kNpuIrq + index;
   expected_ = 0;
   notified_ = 0;
-  failed_ = false;
   write(reg::CONTROL, abi::kControlReset);
   write(reg::IRQ_ENABLE, abi::kIrqNotify | abi::kIrqError);
   plic::enable(irq_);
@@ -37,26 +36,15 @@ void Npu::fetch(uint32_t address, uint32_t words) {
   write(reg::LIST_WORDS, words);
 }
 
-void Npu::wait_for_notify() {
-  hal::disable_interrupts();
-  while (!failed_ && static_cast<int32_t>(notified_ - expected_) < 0) {
-    hal::wait_for_interrupt();
-    hal::enable_interrupts();
-    hal::disable_interrupts();
-  }
-  hal::enable_interrupts();
-  if (failed_) npu_failed(*this);
+void Npu::on_interrupt() {
+  write(reg::IRQ_PENDING, abi::kIrqNotify);
+  const uint32_t count = read(reg::NOTIFY_COUNT);
+  if (count == notified_) check();
+  notified_ = count;
 }
 
-void Npu::on_interrupt() {
-  const uint32_t pending = read(reg::IRQ_PENDING);
-  if ((pending & abi::kIrqError) != 0) {
-    failed_ = true;
-    write(reg::IRQ_ENABLE, 0);
-    return;
-  }
-  write(reg::IRQ_PENDING, pending & abi::kIrqNotify);
-  notified_ = read(reg::NOTIFY_COUNT);
+void Npu::check() const {
+  if ((read(reg::IRQ_PENDING) & abi::kIrqError) != 0) npu_failed(*this);
 }
 
 }  // namespace tessera::firmware

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Driver of an NPU cluster: starts command lists, waits for their completion by interrupt.
+/// Driver of an NPU cluster: starts command lists, takes their interrupts.
 
 #include <stdint.h>
 
@@ -34,13 +34,14 @@ class Npu {
   /// Lets the cluster fetch a list of so many words, of which one command has the notify flag.
   void fetch(uint32_t address, uint32_t words);
 
-  /// Sleeps until the lists that were fetched have notified.
-  void wait_for_notify();
+  /// The lists that were fetched have notified.
+  bool done() const { return notified_ == expected_; }
 
-  /// Part of the interrupt handler: takes what is pending.
+  /// Takes what this cluster interrupts for.
   void on_interrupt();
 
-  bool failed() const { return failed_; }
+  /// Ends the run if the cluster has met an error.
+  void check() const;
 
  private:
   static uint32_t fifo_of(abi::Engine engine);
@@ -48,8 +49,7 @@ class Npu {
   uint32_t base_ = 0;
   uint32_t irq_ = 0;
   uint32_t expected_ = 0;  ///< lists since start
-  volatile uint32_t notified_ = 0;
-  volatile bool failed_ = false;
+  uint32_t notified_ = 0;
 };
 
 /// Prints the error registers and ends the run. Written by the program that knows layer names.

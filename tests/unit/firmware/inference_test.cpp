@@ -46,8 +46,16 @@ struct Machine {
   std::vector<Word> writes;
   std::vector<uint32_t> registers = std::vector<uint32_t>(abi::kMaxClusters * 32);
   std::vector<uint32_t> notified = std::vector<uint32_t>(abi::kMaxClusters);
+  std::vector<uint32_t> taken = std::vector<uint32_t>(abi::kMaxClusters);  ///< of `notified`
   std::vector<List> lists;
 
+  /// The PLIC's number of a cluster that has notified since its interrupt was taken; 0: none.
+  uint32_t interrupting() const {
+    for (uint32_t c = 0; c < npus.size(); ++c) {
+      if (notified[c] != taken[c]) return abi::kNpuIrq + c;
+    }
+    return 0;
+  }
   uint32_t& at(uint32_t cluster, uint32_t offset) { return registers[cluster * 32 + offset / 4]; }
 };
 Machine* machine = nullptr;
@@ -240,7 +248,7 @@ void npu_failed(const Npu&) { throw std::logic_error("no NPU fails here"); }
 namespace hal {
 
 uint32_t read32(uint32_t address) {
-  if (address < abi::kNpuBase) return 0;  // the PLIC
+  if (address < abi::kNpuBase) return machine->interrupting();  // the PLIC's claim register
   const chip::Scratchpads& pads = machine->chip.npu.scratchpads;
   const uint32_t cluster = (address - abi::kNpuBase) / abi::kNpuStride;
   switch ((address - abi::kNpuBase) % abi::kNpuStride) {
@@ -250,8 +258,6 @@ uint32_t read32(uint32_t address) {
       return pads.output_bytes;
     case reg::PARAMETER_BYTES:
       return pads.parameter_bytes;
-    case reg::IRQ_PENDING:
-      return abi::kIrqNotify;
     case reg::NOTIFY_COUNT:
       return machine->notified[cluster];
     default:
@@ -265,6 +271,8 @@ void write32(uint32_t address, uint32_t value) {
   const uint32_t cluster = (address - abi::kNpuBase) / abi::kNpuStride;
   const uint32_t offset = (address - abi::kNpuBase) % abi::kNpuStride;
   machine->at(cluster, offset) = value;
+  if (offset == reg::CONTROL) machine->notified[cluster] = machine->taken[cluster] = 0;
+  if (offset == reg::IRQ_PENDING) machine->taken[cluster] = machine->notified[cluster];
   if (offset != reg::LIST_WORDS) return;
   const auto begin =
       machine->memory.begin() + (machine->at(cluster, reg::LIST_ADDRESS) - kListAddress) / 4;
@@ -281,10 +289,8 @@ void* memory(uint32_t address, uint32_t bytes) {
   return machine->memory.data() + offset / 4;
 }
 
-void enable_interrupts() {}
-void disable_interrupts() {}
 void wait_for_interrupt() {
-  for (Npu& npu : machine->npus) npu.on_interrupt();
+  if (machine->interrupting() == 0) throw std::logic_error("waits for what never comes");
 }
 
 }  // namespace hal
