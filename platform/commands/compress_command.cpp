@@ -108,6 +108,8 @@ int compress_command(const std::vector<std::string>& arguments) {
       "measure on the first so many test images; 0: all")(
       "seed", po::value<uint64_t>(),
       "of pruning, allocating and fine-tuning, instead of the recipe's")(
+      "epochs-factor", po::value<double>()->default_value(1),
+      "multiplies the recipe's epochs, to no fewer than 1: a quick trial, or a long run")(
       "chip", po::value<std::string>()->default_value("reference"),
       "file or name of the chip that latencies are estimated on; none: they are not")(
       "restart", "begin anew, whatever OUTPUT.checkpoint holds")(
@@ -122,6 +124,10 @@ int compress_command(const std::vector<std::string>& arguments) {
   job.data = args.text("data");
   job.recipe = args.text("recipe");
   if (args.has("seed")) job.seed = args.get<uint64_t>("seed");
+  job.epochs_factor = args.get<double>("epochs-factor");
+  if (!(job.epochs_factor > 0 && job.epochs_factor <= 1000)) {
+    throw UsageError("--epochs-factor must be above 0 and at most 1000");
+  }
   job.output = args.require("output", "the ONNX file to write (-o)");
   job.normalization = parse_normalization(args);
   job.options.test_images = args.get<int64_t>("test-images");
@@ -150,9 +156,9 @@ int compress_command(const std::vector<std::string>& arguments) {
   if (args.has("json")) {
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     boost::json::object o = to_json(report);
-    compress::Recipe recipe = compress::load_recipe(job.recipe);
-    if (job.seed) compress::set_seed(recipe, *job.seed);
+    const compress::Recipe recipe = compress::recipe_of(job);
     o["seeds"] = seeds_of(recipe);
+    o["training_epochs"] = compress::training_epochs(recipe);
     o["command"] = command_line(arguments);
     o["wall_seconds"] = wall.count();
     const std::string text = json_text(o);

@@ -21,6 +21,8 @@ int become_training_program(const char* command, const std::vector<std::string>&
   // libtorch's threads wait asleep: on a machine that does other work too, spinning takes more CPU
   // than it saves. Read when the program starts.
   setenv("OMP_WAIT_POLICY", "passive", 0);
+  // A second pool of threads, which --threads does not reach, for the small products that it gets.
+  setenv("OPENBLAS_NUM_THREADS", "1", 0);
   execv(program.c_str(), argv.data());
   throw std::runtime_error(program.string() + " is missing: build and install all of Tessera");
 }

@@ -279,9 +279,15 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
   return result;
 }
 
-CompressReport run_compress(const CompressJob& job) {
+Recipe recipe_of(const CompressJob& job) {
   Recipe recipe = load_recipe(job.recipe);
   if (job.seed) set_seed(recipe, *job.seed);
+  scale_epochs(recipe, job.epochs_factor);
+  return recipe;
+}
+
+CompressReport run_compress(const CompressJob& job) {
+  const Recipe recipe = recipe_of(job);
   Graph net = graph::read_onnx(job.net);
   if (!job.normalization.mean.empty()) net.normalization = job.normalization;
   const graph::Shape& input = net.shapes.at(net.input);
@@ -292,6 +298,7 @@ CompressReport run_compress(const CompressJob& job) {
   CompressOptions options = job.options;
   if (options.checkpoint.empty()) options.checkpoint = job.output + ".checkpoint";
   if (job.seed) options.settings += " seed " + std::to_string(*job.seed);
+  if (job.epochs_factor != 1) options.settings += " epochs " + std::to_string(job.epochs_factor);
   const CompressResult result = compress(net, recipe, train, test, options);
   graph::write_onnx(result.graph, job.output);
   remove_stages(options.checkpoint);

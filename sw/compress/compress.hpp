@@ -50,11 +50,15 @@ struct CompressJob {
   std::string data;              ///< as open_dataset takes it
   std::string recipe;            ///< as load_recipe takes it
   std::optional<uint64_t> seed;  ///< instead of the recipe's
+  double epochs_factor = 1;      ///< of the recipe's epochs (scale_epochs)
   std::string output;            ///< ONNX file
   /// Of a network whose file does not state it; empty: the file's. One value, or one a channel.
   graph::InputNormalization normalization;
   CompressOptions options;
 };
+
+/// The recipe as the job wants it.
+Recipe recipe_of(const CompressJob& job);
 
 /// Reads everything before computing anything; writes the file last, complete or not at all. The
 /// checkpoint is OUTPUT.checkpoint, unless the options name one, and goes when the file is there.

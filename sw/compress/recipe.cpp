@@ -1,6 +1,7 @@
 #include "compress/recipe.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -328,6 +329,21 @@ void set_seed(Recipe& recipe, uint64_t seed) {
   if (recipe.joint) recipe.joint->training.seed = seed;
   if (recipe.allocate) recipe.allocate->seed = seed;
   recipe.finetune.seed = seed;
+}
+
+void scale_epochs(Recipe& recipe, double factor) {
+  const auto scale = [factor](FineTuneOptions& options) {
+    if (options.epochs == 0) return;
+    options.epochs = static_cast<int>(std::clamp(std::round(factor * options.epochs), 1.0, 1e6));
+  };
+  if (recipe.prune) scale(recipe.prune->retrain);
+  if (recipe.joint) scale(recipe.joint->training);
+  scale(recipe.finetune);
+}
+
+int training_epochs(const Recipe& recipe) {
+  return (recipe.prune ? recipe.prune->steps * recipe.prune->retrain.epochs : 0) +
+         (recipe.joint ? recipe.joint->training.epochs : 0) + recipe.finetune.epochs;
 }
 
 }  // namespace tessera::compress

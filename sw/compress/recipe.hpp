@@ -88,4 +88,11 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file);
 /// Gives everything random in the recipe this seed, whatever the recipe says.
 void set_seed(Recipe& recipe, uint64_t seed);
 
+/// Multiplies the epochs of everything that trains, to no fewer than 1. `factor` is positive.
+void scale_epochs(Recipe& recipe, double factor);
+
+/// Passes over the training split: retraining behind every step of pruning, learning of gates,
+/// fine-tuning.
+int training_epochs(const Recipe& recipe);
+
 }  // namespace tessera::compress

@@ -149,6 +149,7 @@ TEST_F(CompressCommand, prints_the_plan_and_reports_what_the_file_is) {
   EXPECT_EQ(layers[0].at("channels_given").to_number<int>(), 6);
   EXPECT_EQ(layers.back().at("channels").to_number<int>(), 10);
   EXPECT_EQ(r.at("seeds").as_object().size(), 3U);
+  EXPECT_EQ(r.at("training_epochs").to_number<int>(), 2 * 2 + 2);
 
   estimate_dense("reference");
   const json::object& latency = r.at("latency").as_object();
@@ -158,6 +159,19 @@ TEST_F(CompressCommand, prints_the_plan_and_reports_what_the_file_is) {
             latency.at("pruned_16_bit_cycles").to_number<int64_t>());
   EXPECT_LT(latency.at("pruned_16_bit_cycles").to_number<int64_t>(),
             latency.at("given_16_bit_cycles").to_number<int64_t>());
+}
+
+TEST_F(CompressCommand, epochs_are_multiplied_to_no_fewer_than_one) {
+  std::vector<std::string> command = arguments("q.onnx");
+  command.insert(command.end(), {"--epochs-factor", "0.1"});
+  must_succeed(command);
+  EXPECT_EQ(report("q.onnx.json").at("training_epochs").to_number<int>(), 2 * 1 + 1);
+  for (const char* factor : {"0", "-1", "nan", "1001"}) {
+    command.back() = factor;
+    const CommandResult refused = tessera(command);
+    EXPECT_EQ(refused.status, 2) << refused;
+    EXPECT_THAT(refused.err, HasSubstr("--epochs-factor must be above 0")) << refused;
+  }
 }
 
 TEST_F(CompressCommand, latency_is_budgeted_on_the_chip_named) {

@@ -25,7 +25,7 @@ constexpr const char* kGood =
     "layers:\n"
     "  - {match: first, weight_bits: 16}\n"
     "  - {match: fc1, code: power-of-two, activation_bits: 4}\n"
-    "finetune: {epochs: 3, learning_rate: 0.25}\n";
+    "finetune: {epochs: 3, average: 0.5, learning_rate: 0.25}\n";
 
 std::string error_of(const std::string& yaml) {
   try {
@@ -113,6 +113,25 @@ TEST(Recipe, every_key_is_read) {
   EXPECT_EQ(recipe.layers[1].line, 10);
   EXPECT_EQ(recipe.finetune.epochs, 3);
   EXPECT_EQ(recipe.finetune.learning_rate, 0.25);
+  EXPECT_EQ(recipe.finetune.average, 0.5);
+}
+
+TEST(Recipe, epochs_are_scaled_wherever_they_train) {
+  const char* const all =
+      "name: t\nweights: {bits: 8}\nactivations: {bits: 8}\n"
+      "prune: {criterion: l1, ratio: 0.5, steps: 3, retrain: {epochs: 4}}\n"
+      "joint: {epochs: 5, budget: {weight_bits: 8}}\nfinetune: {epochs: 10}\n";
+  Recipe recipe = parse_recipe(all, "r.yaml");
+  EXPECT_EQ(training_epochs(recipe), 3 * 4 + 5 + 10);
+  scale_epochs(recipe, 0.5);
+  EXPECT_EQ(recipe.prune->retrain.epochs, 2);
+  EXPECT_EQ(recipe.joint->training.epochs, 3);
+  EXPECT_EQ(recipe.finetune.epochs, 5);
+  scale_epochs(recipe, 0.01);
+  EXPECT_EQ(training_epochs(recipe), 3 + 1 + 1);
+  recipe.finetune.epochs = 0;
+  scale_epochs(recipe, 9);
+  EXPECT_EQ(recipe.finetune.epochs, 0) << "what does not train stays so";
 }
 
 TEST(Recipe, errors_name_file_line_and_key) {
@@ -144,6 +163,8 @@ TEST(Recipe, errors_name_file_line_and_key) {
               StartsWith("r.yaml:9: layers[0].match changes nothing"));
   EXPECT_THAT(error_of(with("rate: 0.25", "rate: -1")),
               StartsWith("r.yaml:11: finetune.learning_rate"));
+  EXPECT_THAT(error_of(with("average: 0.5", "average: 1")),
+              StartsWith("r.yaml:11: finetune.average"));
   EXPECT_THAT(error_of(with("rate: 0.25", "rate: nan")),
               StartsWith("r.yaml:11: finetune.learning_rate"));
   EXPECT_THAT(error_of(with("epochs: 3, ", "")),
