@@ -127,6 +127,7 @@ Values pad_channels(const Node& node, const Shape& shape, const Values& x) {
 }  // namespace
 
 FloatEngine::FloatEngine(graph::Graph source) : graph_(std::move(source)) {
+  keep_products_in_their_threads();
   infer_shapes(graph_);
   for (auto& [name, weight] : graph_.weights) {
     const auto grid = graph_.quantizations.find(name);

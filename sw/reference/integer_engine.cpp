@@ -92,6 +92,7 @@ void convolve_integers(const ConvolutionShape& s, const int32_t* x, const int16_
 }  // namespace
 
 IntegerEngine::IntegerEngine(const IntegerNetwork& network) : network_(network) {
+  keep_products_in_their_threads();
   const auto count = static_cast<int>(network_.tensors.size());
   if (network_.input < 0 || network_.input >= count || network_.output < 0 ||
       network_.output >= count) {

@@ -1,5 +1,7 @@
 #include "reference/parallel.hpp"
 
+#include <cblas.h>
+
 #include <algorithm>
 #include <atomic>
 #include <exception>
@@ -30,5 +32,7 @@ void parallel_for(size_t count, int threads, const std::function<void(size_t)>& 
   for (std::thread& helper : helpers) helper.join();
   if (error) std::rethrow_exception(error);
 }
+
+void keep_products_in_their_threads() { openblas_set_num_threads(1); }
 
 }  // namespace tessera::reference

@@ -9,4 +9,7 @@ namespace tessera::reference {
 /// The first exception ends the loop and is thrown to the caller.
 void parallel_for(size_t count, int threads, const std::function<void(size_t)>& body);
 
+/// Of the threads of this process, each computes its own matrix products: OpenBLAS uses no others.
+void keep_products_in_their_threads();
+
 }  // namespace tessera::reference
