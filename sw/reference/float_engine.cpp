@@ -197,7 +197,6 @@ std::vector<float> FloatEngine::execute(const Node& node, const std::vector<Valu
   const Shape& out = graph_.shapes.at(node.output);
   const auto weight = [&](size_t i) -> const Tensor& { return graph_.weights.at(node.inputs[i]); };
   const Tensor* bias = node.inputs.size() > 2 && node.op != Op::kConcat ? &weight(2) : nullptr;
-  Values y = x;
   switch (node.op) {
     case Op::kConv:
       return convolution(conv_shape(node, shape, out), x, weight(1), bias);
@@ -206,18 +205,27 @@ std::vector<float> FloatEngine::execute(const Node& node, const std::vector<Valu
       return convolution(vector, x, weight(1), bias);
     }
     case Op::kBatchNorm: {
-      const size_t plane = x.size() / static_cast<size_t>(shape[0]);
-      for (size_t i = 0; i < y.size(); ++i) {
-        y[i] = y[i] * weight(1).data[i / plane] + bias->data[i / plane];
+      const std::vector<float>& scales = weight(1).data;
+      const size_t plane = x.size() / scales.size();
+      Values y = x;
+      for (size_t c = 0; c < scales.size(); ++c) {
+        const float scale = scales[c];
+        const float shift = bias->data[c];
+        float* values = y.data() + c * plane;
+        for (size_t i = 0; i < plane; ++i) values[i] = values[i] * scale + shift;
       }
       return y;
     }
-    case Op::kRelu:
+    case Op::kRelu: {
+      Values y = x;
       for (float& value : y) value = std::max(value, 0.F);
       return y;
-    case Op::kClip:
+    }
+    case Op::kClip: {
+      Values y = x;
       for (float& value : y) value = std::clamp(value, node.clip_low, node.clip_high);
       return y;
+    }
     case Op::kMaxPool:
       return pooling(conv_shape(node, shape, out), x, true, false);
     case Op::kAveragePool:
@@ -230,22 +238,25 @@ std::vector<float> FloatEngine::execute(const Node& node, const std::vector<Valu
       return pooling(whole, x, false, true);
     }
     case Op::kAdd: {
+      Values y = x;
       const Values& other = tensors[inputs_[index].at(1)];
       for (size_t i = 0; i < y.size(); ++i) y[i] += other[i];
       return y;
     }
-    case Op::kConcat:
+    case Op::kConcat: {
+      Values y = x;
       for (size_t i = 1; i < inputs_[index].size(); ++i) {
         const Values& other = tensors[inputs_[index][i]];
         y.insert(y.end(), other.begin(), other.end());
       }
       return y;
+    }
     case Op::kPadChannels:
       return pad_channels(node, shape, x);
     case Op::kSubsample:
       return pooling(conv_shape(node, shape, out), x, true, false);
     case Op::kFlatten:
-      return y;
+      return x;
     case Op::kLrn:
       return local_response_norm(node, shape, x);
     case Op::kSoftmax:
