@@ -57,7 +57,8 @@ void unfold(const ConvolutionShape& s, const Input* x, int64_t begin, int64_t en
 template <class Scalar, class Input, class Emit>
 void convolve(const ConvolutionShape& s, const Input* x, const Scalar* weights, const Emit& emit) {
   using Matrix = Eigen::Matrix<Scalar, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-  constexpr int64_t kBlockElements = 1 << 19;  // unfolded; stays in the second-level cache
+  // Unfolded: few megabytes, and so many columns that packing the weights is little of a product.
+  constexpr int64_t kBlockElements = 1 << 19;
   const int64_t taps = s.taps();
   const int64_t block = std::clamp<int64_t>(kBlockElements / taps, 16, s.pixels() + 16);
   const int64_t out_per_group = s.out_channels / s.groups;
