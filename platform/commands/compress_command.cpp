@@ -100,6 +100,8 @@ int compress_command(const std::vector<std::string>& arguments) {
   args.options().add_options()("data", po::value<std::string>()->default_value(""),
                                "data set: a folder, or a name (fashion-mnist, noise)")(
       "recipe", po::value<std::string>()->default_value("int8"), "recipe: a file or a name")(
+      "set", po::value<std::vector<std::string>>()->composing(),
+      "a key of the recipe and its value, such as joint.budget.weight_bits=20; may come again")(
       "output,o", po::value<std::string>(), "ONNX file to write")(
       "input-mean", po::value<std::string>(),
       "of pixels 0..1, a value a channel, where the file does not say: .485,.456,.406")(
@@ -123,6 +125,7 @@ int compress_command(const std::vector<std::string>& arguments) {
   job.net = args.require("net", "the network (ONNX)");
   job.data = args.text("data");
   job.recipe = args.text("recipe");
+  if (args.has("set")) job.settings = args.get<std::vector<std::string>>("set");
   if (args.has("seed")) job.seed = args.get<uint64_t>("seed");
   job.epochs_factor = args.get<double>("epochs-factor");
   if (!(job.epochs_factor > 0 && job.epochs_factor <= 1000)) {
@@ -157,6 +160,7 @@ int compress_command(const std::vector<std::string>& arguments) {
     const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - start;
     boost::json::object o = to_json(report);
     const compress::Recipe recipe = compress::recipe_of(job);
+    o["settings"] = boost::json::value_from(job.settings);
     o["seeds"] = seeds_of(recipe);
     o["training_epochs"] = compress::training_epochs(recipe);
     o["command"] = command_line(arguments);

@@ -280,7 +280,7 @@ CompressResult compress(const Graph& net, const Recipe& recipe, const data::Data
 }
 
 Recipe recipe_of(const CompressJob& job) {
-  Recipe recipe = load_recipe(job.recipe);
+  Recipe recipe = load_recipe(job.recipe, job.settings);
   if (job.seed) set_seed(recipe, *job.seed);
   scale_epochs(recipe, job.epochs_factor);
   return recipe;

@@ -46,12 +46,13 @@ CompressResult compress(const graph::Graph& net, const Recipe& recipe, const dat
 
 /// What the `compress` command does.
 struct CompressJob {
-  std::string net;               ///< ONNX file
-  std::string data;              ///< as open_dataset takes it
-  std::string recipe;            ///< as load_recipe takes it
-  std::optional<uint64_t> seed;  ///< instead of the recipe's
-  double epochs_factor = 1;      ///< of the recipe's epochs (scale_epochs)
-  std::string output;            ///< ONNX file
+  std::string net;                    ///< ONNX file
+  std::string data;                   ///< as open_dataset takes it
+  std::string recipe;                 ///< as load_recipe takes it
+  std::vector<std::string> settings;  ///< likewise
+  std::optional<uint64_t> seed;       ///< instead of the recipe's
+  double epochs_factor = 1;           ///< of the recipe's epochs (scale_epochs)
+  std::string output;                 ///< ONNX file
   /// Of a network whose file does not state it; empty: the file's. One value, or one a channel.
   graph::InputNormalization normalization;
   CompressOptions options;

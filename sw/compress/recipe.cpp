@@ -273,13 +273,10 @@ PruneOptions read_prune(YamlMap map) {
   return options;
 }
 
-}  // namespace
-
-Recipe parse_recipe(const std::string& yaml, const std::string& file) {
-  YamlMap map(parse_yaml(yaml, file), file, "");
+Recipe read_recipe(const YAML::Node& yaml, const std::string& file) {
+  YamlMap map(yaml, file, "");
   Recipe recipe;
   recipe.file = file;
-  recipe.text = yaml;
   recipe.name = map.text("name");
   read_weights(map.map("weights"), recipe);
   read_activations(map.map("activations"), recipe);
@@ -303,21 +300,68 @@ Recipe parse_recipe(const std::string& yaml, const std::string& file) {
   return recipe;
 }
 
+/// "a.b=VALUE": key b of map a.
+void set_key(YAML::Node node, const std::string& setting) {
+  const size_t equals = setting.find('=');
+  if (equals == std::string::npos) throw std::runtime_error("must be KEY.KEY=VALUE");
+  std::istringstream path(setting.substr(0, equals));
+  std::string key, before;
+  while (std::getline(path, key, '.')) {
+    if (node.IsDefined() && !node.IsMap()) throw std::runtime_error(before + " has no keys");
+    node.reset(node[key]);
+    before += (before.empty() ? "" : ".") + key;
+  }
+  if (before.empty()) throw std::runtime_error("must be KEY.KEY=VALUE");
+  node = parse_yaml(setting.substr(equals + 1), "value");
+}
+
+/// The message without the place in the file, which is not where the mistake is.
+std::string without_place(const std::string& message, const std::string& file) {
+  if (message.rfind(file + ":", 0) != 0) return message;
+  return message.substr(message.find(": ", file.size()) + 2);
+}
+
+}  // namespace
+
+Recipe parse_recipe(const std::string& yaml, const std::string& file,
+                    const std::vector<std::string>& settings) {
+  YAML::Node node = parse_yaml(yaml, file);
+  Recipe recipe = read_recipe(node, file);
+  std::string option;
+  for (const std::string& setting : settings) {
+    option += (option.empty() ? "--set " : " --set ") + setting;
+    try {
+      set_key(node, setting);
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error("--set " + setting + ": " + error.what());
+    }
+  }
+  try {
+    recipe = read_recipe(node, file);
+  } catch (const std::runtime_error& error) {
+    throw std::runtime_error(option + ": " + without_place(error.what(), file));
+  }
+  recipe.text = yaml + option;
+  return recipe;
+}
+
 std::vector<std::string> recipe_names() {
   std::vector<std::string> names;
   for (const BuiltinRecipe& recipe : builtin_recipes()) names.emplace_back(recipe.name);
   return names;
 }
 
-Recipe load_recipe(const std::string& name_or_path) {
+Recipe load_recipe(const std::string& name_or_path, const std::vector<std::string>& settings) {
   for (const BuiltinRecipe& recipe : builtin_recipes()) {
-    if (name_or_path == recipe.name) return parse_recipe(recipe.yaml, name_or_path + ".yaml");
+    if (name_or_path == recipe.name) {
+      return parse_recipe(recipe.yaml, name_or_path + ".yaml", settings);
+    }
   }
   if (std::filesystem::is_regular_file(name_or_path)) {
     std::ifstream file(name_or_path, std::ios::binary);
     std::ostringstream text;
     text << file.rdbuf();
-    return parse_recipe(text.str(), name_or_path);
+    return parse_recipe(text.str(), name_or_path, settings);
   }
   std::string known;
   for (const std::string& name : recipe_names()) known += (known.empty() ? "" : ", ") + name;

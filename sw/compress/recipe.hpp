@@ -80,10 +80,14 @@ struct Recipe {
 std::vector<std::string> recipe_names();
 
 /// A recipe by name, or from a YAML file if `name_or_path` names one. Throws std::runtime_error:
-/// neither exists, or "FILE:LINE: KEY ..." for a key that is unknown, missing or impossible.
-Recipe load_recipe(const std::string& name_or_path);
+/// neither exists, or what parse_recipe throws.
+Recipe load_recipe(const std::string& name_or_path, const std::vector<std::string>& settings = {});
 
-Recipe parse_recipe(const std::string& yaml, const std::string& file);
+/// `settings` are "KEY.KEY=VALUE", the value YAML: keys that have other values than `yaml` says.
+/// Throws std::runtime_error: "FILE:LINE: KEY ..." for a key that is unknown, missing or
+/// impossible, "--set SETTINGS: KEY ..." where it is so because of them.
+Recipe parse_recipe(const std::string& yaml, const std::string& file,
+                    const std::vector<std::string>& settings = {});
 
 /// Gives everything random in the recipe this seed, whatever the recipe says.
 void set_seed(Recipe& recipe, uint64_t seed);

@@ -174,6 +174,19 @@ TEST_F(CompressCommand, epochs_are_multiplied_to_no_fewer_than_one) {
   }
 }
 
+TEST_F(CompressCommand, keys_of_the_recipe_are_set) {
+  std::vector<std::string> command = arguments("q.onnx");
+  command.insert(command.end(), {"--set", "finetune.epochs=1", "--set", "prune.steps=1"});
+  must_succeed(command);
+  EXPECT_EQ(report("q.onnx.json").at("training_epochs").to_number<int>(), 1 * 2 + 1);
+  EXPECT_EQ(report("q.onnx.json").at("settings"),
+            json::value({"finetune.epochs=1", "prune.steps=1"}));
+  command.back() = "prune.step=1";
+  const CommandResult refused = tessera(command);
+  EXPECT_EQ(refused.status, 2) << refused;
+  EXPECT_THAT(refused.err, HasSubstr("prune.step is not a key here")) << refused;
+}
+
 TEST_F(CompressCommand, latency_is_budgeted_on_the_chip_named) {
   write_file(folder_ / "recipe.yaml",
              "name: t\nweights: {bits: 8}\nactivations: {bits: 8}\ncalibration_images: 32\n"

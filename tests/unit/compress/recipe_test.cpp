@@ -27,9 +27,9 @@ constexpr const char* kGood =
     "  - {match: fc1, code: power-of-two, activation_bits: 4}\n"
     "finetune: {epochs: 3, average: 0.5, learning_rate: 0.25}\n";
 
-std::string error_of(const std::string& yaml) {
+std::string error_of(const std::string& yaml, const std::vector<std::string>& settings = {}) {
   try {
-    parse_recipe(yaml, "r.yaml");
+    parse_recipe(yaml, "r.yaml", settings);
   } catch (const std::runtime_error& error) {
     return error.what();
   }
@@ -132,6 +132,35 @@ TEST(Recipe, epochs_are_scaled_wherever_they_train) {
   recipe.finetune.epochs = 0;
   scale_epochs(recipe, 9);
   EXPECT_EQ(recipe.finetune.epochs, 0) << "what does not train stays so";
+}
+
+TEST(Recipe, keys_are_set_over_those_of_the_file) {
+  const std::string yaml =
+      "name: t\nweights: {bits: 8}\nactivations: {bits: 8}\nallocate:\n  weight_bits: [2, 4]\n"
+      "  budget: {size: 8}\n  sensitivity: mse\n";
+  const Recipe plain = parse_recipe(yaml, "r.yaml");
+  const Recipe recipe = parse_recipe(
+      yaml, "r.yaml",
+      {"allocate.budget.size=5", "weights.bits=4", "finetune.epochs=3", "finetune.average=0.5",
+       "layers=[{match: first, weight_bits: 16}]", "allocate.budget.size=6"});
+  EXPECT_EQ(plain.allocate->budget.amount, 8);
+  EXPECT_EQ(recipe.allocate->budget.amount, 6) << "the last one wins";
+  EXPECT_EQ(recipe.allocate->budget.line, 6) << "places in the file stay";
+  EXPECT_EQ(recipe.weight_bits, 4);
+  EXPECT_EQ(recipe.finetune.epochs, 3);
+  EXPECT_EQ(recipe.finetune.average, 0.5);
+  EXPECT_EQ(recipe.layers.at(0).weight_bits, 16);
+  EXPECT_NE(recipe.text, plain.text) << "a checkpoint of the one is none of the other";
+
+  const auto error = [&](const std::string& setting) { return error_of(yaml, {setting}); };
+  EXPECT_EQ(error("weights.bits=40"),
+            "--set weights.bits=40: weights.bits must be an integer in 2..16, got 40");
+  EXPECT_THAT(error("weights.bit=4"), StartsWith("--set weights.bit=4: weights.bit is not a key"));
+  EXPECT_EQ(error("weights.bits.x=4"), "--set weights.bits.x=4: weights.bits has no keys");
+  EXPECT_THAT(error("layers=[{"), StartsWith("--set layers=[{: value:1: "));
+  for (const char* nothing : {"weights.bits", "=4", ""}) {
+    EXPECT_EQ(error(nothing), std::string("--set ") + nothing + ": must be KEY.KEY=VALUE");
+  }
 }
 
 TEST(Recipe, errors_name_file_line_and_key) {
