@@ -31,7 +31,9 @@ struct FreezeOptions {
 struct FineTuneOptions {
   int epochs = 0;
   int batch_size = 128;
-  double learning_rate = 1e-3;        ///< peak of a cosine, Adam
+  /// Peak of a cosine. Of Adam a share of each tensor's root mean square (Shazeer and Stern,
+  /// Adafactor, 2018: relative step sizes), so that a rate suits layers of any width.
+  double learning_rate = 0.01;
   double scale_learning_rate = 1e-3;  ///< of the logarithms of the grids' scales; 0: frozen
   double distillation = 0.5;  ///< weight of the original network's outputs in the loss, 0..1
   double average = 0;  ///< the result is the moving average of the weights that keeps this share a

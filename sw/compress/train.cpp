@@ -150,6 +150,7 @@ void TorchFineTuner::fine_tune(graph::Graph& quantized, const graph::Graph& orig
   const Precision precision = resolve_precision(precision_, graph::mac_count(original));
   LoopOptions loop = loop_of(options, threads_, precision, on_progress);
   loop.train.optimizer = Optimizer::kAdam;
+  loop.relative_rates = true;
   loop.scale_learning_rate = options.scale_learning_rate;
   loop.freeze = options.freeze;
   TorchNet student(quantized, NormMode::kAffine, precision);
@@ -181,6 +182,7 @@ JointResult TorchFineTuner::learn_gates(graph::Graph& net, const graph::Graph& o
   const Precision precision = resolve_precision(precision_, graph::mac_count(original));
   LoopOptions loop = loop_of(options.training, threads_, precision, on_progress);
   loop.train.optimizer = Optimizer::kAdam;
+  loop.relative_rates = true;
   loop.scale_learning_rate = options.training.scale_learning_rate;
   loop.gate_learning_rate = options.gate_learning_rate;
   GatedNet student(net, activation_bits, float_cost(original, options.cost), options, precision);

@@ -16,6 +16,7 @@ namespace {
 constexpr double kWarmUpFraction = 0.05;
 constexpr double kTrianglePeak = 0.25;
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
+constexpr double kLeastSize = 1e-3;  // of a parameter, where rates are relative
 constexpr double kDistillationTemperature = 2;
 constexpr int64_t kValidationBatch = 500;
 constexpr int64_t kNormImages = 256;  // that batch norms of a trained file take statistics from
@@ -34,6 +35,11 @@ void copy_into(at::Tensor& tensor, const std::vector<float>& values, const std::
   }
   at::NoGradGuard no_grad;
   tensor.copy_(torch::from_blob(const_cast<float*>(values.data()), tensor.sizes()));
+}
+
+double root_mean_square_of_nonzero(const at::Tensor& tensor) {
+  const auto nonzero = std::max<int64_t>(1, tensor.count_nonzero().item<int64_t>());
+  return tensor.norm().item<double>() / std::sqrt(static_cast<double>(nonzero));
 }
 
 int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
@@ -84,6 +90,9 @@ Trainer::Trainer(TorchNet& net, TorchNet* teacher, const data::Dataset& dataset,
   for (const auto& [name, parameter] : net_.parameters()) {
     if (options_.keep_zeros && parameter.dim() > 1 && parameter.eq(0).any().item<bool>()) {
       kept_[name] = parameter.detach().ne(0).to(at::kFloat);
+    }
+    if (options_.relative_rates && !TorchNet::is_scale(name) && !GatedNet::is_gate(name)) {
+      sizes_[name] = std::max(kLeastSize, root_mean_square_of_nonzero(parameter.detach()));
     }
     state_[name + "/first"] = at::zeros_like(parameter.detach());
     if (options_.train.optimizer == Optimizer::kAdam) {
@@ -287,8 +296,9 @@ void Trainer::update(int64_t step) {
 
 double Trainer::rate_of(const std::string& parameter, double factor) const {
   if (GatedNet::is_gate(parameter)) return options_.gate_learning_rate;
-  return factor * (TorchNet::is_scale(parameter) ? options_.scale_learning_rate
-                                                 : options_.train.learning_rate);
+  if (TorchNet::is_scale(parameter)) return factor * options_.scale_learning_rate;
+  const auto size = sizes_.find(parameter);
+  return factor * options_.train.learning_rate * (size == sizes_.end() ? 1 : size->second);
 }
 
 void Trainer::freeze(int64_t steps_done) {

@@ -18,9 +18,11 @@ class GatedNet;
 struct LoopOptions {
   TrainOptions train;
   double scale_learning_rate = 0;  ///< of grid scales
-  double distillation = 0;         ///< weight of the teacher in the loss
-  bool estimate_norms = false;     ///< batch norms first take their statistics from the images
-  bool keep_zeros = false;         ///< weights that are 0 stay 0
+  bool relative_rates = false;  ///< the rate of other parameters is a share of their size: of the
+                                ///< root mean square of those that are not 0 at the start
+  double distillation = 0;      ///< weight of the teacher in the loss
+  bool estimate_norms = false;  ///< batch norms first take their statistics from the images
+  bool keep_zeros = false;      ///< weights that are 0 stay 0
   FreezeOptions freeze;
   GatedNet* gates = nullptr;      ///< the network, if it has gates to be learned
   double gate_learning_rate = 0;  ///< constant
@@ -70,6 +72,7 @@ class Trainer {
   EpochReport last_;
   std::map<std::string, at::Tensor> state_;  ///< of the optimiser, by parameter
   std::map<std::string, at::Tensor> kept_;   ///< 0 or 1 by weight, of parameters with zeros to keep
+  std::map<std::string, double> sizes_;  ///< by parameter, what its rate is a share of; 1 if absent
   std::map<std::string, at::Tensor> average_;  ///< of parameters and buffers; empty: none
 };
 

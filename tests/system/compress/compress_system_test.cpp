@@ -222,7 +222,7 @@ TEST_F(CompressCommand, stream_merge_of_lenet5_reaches_its_floor_on_a_reduced_bu
              "prune:\n  criterion: reconstruction\n  target: {size: 2.8}\n  steps: 2\n"
              "  retrain: {epochs: 1, learning_rate: 0.02}\n"
              "merge: {max_pool: approximate, identity_threshold: 0.05}\n"
-             "finetune: {epochs: 3, learning_rate: 0.003, scale_learning_rate: 0.005}\n");
+             "finetune: {epochs: 3, scale_learning_rate: 0.005}\n");
   must_succeed({"compress", shipped_network("lenet5"), "--recipe", folder_ / "short.yaml", "--data",
                 "fashion-mnist", "-o", folder_ / "q.onnx", "--json", folder_ / "r.json"});
   const json::object r = report("r.json");

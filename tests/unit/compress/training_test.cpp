@@ -248,6 +248,47 @@ TEST_F(Training, fine_tuning_recovers_what_two_bits_lose) {
   EXPECT_GT(after, 95);
 }
 
+void scale_tensor(Graph& net, const std::string& name, float factor) {
+  for (float& value : net.weights.at(name).data) value *= factor;
+}
+
+/// Computes what `net` does: its first layer gives a sixteenth, its second takes sixteen times as
+/// much.
+Graph with_a_small_first_layer(Graph net) {
+  scale_tensor(net, "conv.weight", 1 / 16.0F);
+  scale_tensor(net, "conv.bias", 1 / 16.0F);
+  scale_tensor(net, "fc1.weight", 16);
+  return net;
+}
+
+TEST_F(Training, fine_tuning_does_not_depend_on_how_large_the_weights_of_a_layer_are) {
+  const data::Dataset images = corner_images(400, 1);
+  const Graph net = train(tiny_net(1), images, tiny_options()).graph;
+  FineTuneOptions options;
+  options.epochs = 2;
+  options.batch_size = 16;
+  options.shift_pixels = 0;
+  options.flip = false;
+  options.distillation = 0;
+  const auto tuned = [&](Graph graph) {
+    TorchFineTuner(1).fine_tune(graph, net, images, options, {});
+    return graph;
+  };
+  const Graph even = with_a_small_first_layer(tuned(net));
+  const Graph uneven = tuned(with_a_small_first_layer(net));
+  const Graph start = with_a_small_first_layer(net);
+  for (const auto& [name, tensor] : uneven.weights) {
+    double distance = 0, difference = 0;
+    for (size_t i = 0; i < tensor.data.size(); ++i) {
+      distance += std::fabs(tensor.data[i] - start.weights.at(name).data[i]);
+      difference += std::fabs(tensor.data[i] - even.weights.at(name).data[i]);
+    }
+    EXPECT_GT(distance, 0) << name;
+    // Not 0: Adam's epsilon is no share of anything.
+    EXPECT_LT(difference, 0.1 * distance) << name;
+  }
+}
+
 PruneOptions halving(Criterion criterion) {
   PruneOptions options;
   options.criterion = criterion;
