@@ -326,7 +326,7 @@ std::string without_place(const std::string& message, const std::string& file) {
 Recipe parse_recipe(const std::string& yaml, const std::string& file,
                     const std::vector<std::string>& settings) {
   YAML::Node node = parse_yaml(yaml, file);
-  Recipe recipe = read_recipe(node, file);
+  Recipe recipe = read_recipe(node, file);  // the mistakes of the file itself have their places
   std::string option;
   for (const std::string& setting : settings) {
     option += (option.empty() ? "--set " : " --set ") + setting;

@@ -32,7 +32,7 @@ JointOptions tiny_joint() {
   JointOptions options;
   options.training.epochs = 8;
   options.training.batch_size = 16;
-  options.training.learning_rate = 0.01;
+  options.training.learning_rate = 0.1;  // about 0.01 in units of fc1's weights
   options.training.shift_pixels = 0;
   options.training.flip = false;
   options.training.distillation = 0;
@@ -224,7 +224,7 @@ TEST(JointLearning, meets_the_budget_in_expectation_and_when_decided) {
     const double counted = float_cost(original, JointCost::kWeightBits) / weight_bits(net, result);
     EXPECT_NEAR(result.ratio, counted, 1e-6 * counted);
     EXPECT_GE(result.ratio, ratio);
-    EXPECT_LT(result.ratio, 2 * ratio) << "one gate of a width at most halves the cost";
+    EXPECT_LT(result.ratio, 1.4 * ratio) << "few gates: steps of the ratio are large";
     EXPECT_GT(result.expected_ratio, 0.8 * ratio);
     EXPECT_LT(result.expected_ratio, 1.4 * ratio);
     EXPECT_NE(net.weights.at("fc1.weight").data, original.weights.at("fc1.weight").data);
